@@ -1,0 +1,42 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+/// One place for the compiler's strictness: every target gets the same settings.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let package = Package(
+    name: "routerkit-gpuservekit",
+    products: [
+        .library(name: "RouterKit", targets: ["RouterKit"]),
+        .executable(name: "router", targets: ["router"]),
+    ],
+    targets: [
+        // Floors 0-2: shared by both kits, not products.
+        .systemLibrary(
+            name: "CCurl", path: "Sources/Support/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "Wire", path: "Sources/Support/Wire", swiftSettings: strict),
+        .target(
+            name: "Transport", dependencies: ["Wire", "CCurl"], path: "Sources/Support/Transport",
+            swiftSettings: strict),
+        // Floor 3: the kits. They never import each other.
+        .target(name: "RouterKit", dependencies: ["Wire", "Transport"], swiftSettings: strict),
+        // Floor 4: thin executables.
+        .executableTarget(
+            name: "router", dependencies: ["RouterKit", "Transport", "Wire"], path: "Sources/Demos/router",
+            swiftSettings: strict),
+        // Tests: one folder per target.
+        .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
+        .testTarget(name: "TransportTests", dependencies: ["Transport", "Wire"], swiftSettings: strict),
+        .testTarget(
+            name: "RouterKitTests", dependencies: ["RouterKit", "Transport", "Wire"], swiftSettings: strict),
+        .testTarget(
+            name: "RouterTests", dependencies: ["router", "RouterKit", "Transport", "Wire"], swiftSettings: strict),
+    ]
+)
