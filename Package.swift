@@ -21,9 +21,10 @@ let package = Package(
         // Floors 0-2: shared by both kits, not products.
         .systemLibrary(
             name: "CCurl", path: "Sources/Support/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+        .target(name: "CPosix", path: "Sources/Support/CPosix"),
         .target(name: "Wire", path: "Sources/Support/Wire", swiftSettings: strict),
         .target(
-            name: "Transport", dependencies: ["Wire", "CCurl"], path: "Sources/Support/Transport",
+            name: "Transport", dependencies: ["Wire", "CCurl", "CPosix"], path: "Sources/Support/Transport",
             swiftSettings: strict),
         // Floor 3: the kits. They never import each other.
         .target(name: "RouterKit", dependencies: ["Wire", "Transport"], swiftSettings: strict),

@@ -1,0 +1,5 @@
+#define _GNU_SOURCE
+#include "cposix.h"
+#include <pthread.h>
+
+int cposix_name_thread(const char *name) { return pthread_setname_np(pthread_self(), name); }

@@ -1,0 +1,8 @@
+// Linux headers that Swift's Glibc module leaves out, and the few calls that need _GNU_SOURCE.
+#pragma once
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/un.h>
+
+/// Names the calling thread for debuggers and `top -H`; the kernel keeps 15 bytes.
+int cposix_name_thread(const char *name);
