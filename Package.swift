@@ -32,6 +32,8 @@ let package = Package(
         .executableTarget(
             name: "router", dependencies: ["RouterKit", "Transport", "Wire"], path: "Sources/Demos/router",
             swiftSettings: strict),
+        // Benchmarks: one executable a question; the writer of results is shared.
+        .target(name: "BenchSupport", path: "Benchmarks/Support", swiftSettings: strict),
         // Tests: one folder per target.
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TransportTests", dependencies: ["Transport", "Wire"], swiftSettings: strict),
