@@ -41,5 +41,6 @@ let package = Package(
             name: "RouterKitTests", dependencies: ["RouterKit", "Transport", "Wire"], swiftSettings: strict),
         .testTarget(
             name: "RouterTests", dependencies: ["router", "RouterKit", "Transport", "Wire"], swiftSettings: strict),
+        .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]
 )

@@ -1,0 +1,38 @@
+# Every target sets up what it needs and says what it installs; a second run finds everything in place.
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-all bench-gateway bench-classifier build format lint clean
+SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Benchmarks)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(MAKEFILE_LIST) | expand -t 26
+
+demo: ## real prompts through the gateway to real models: who answered, why, what it cost
+	@Scripts/setup.sh demo
+	@Scripts/demo.sh
+
+test: ## lint, build, unit tests, 10 s of each fuzzer, end-to-end tests with llama.cpp
+	@Scripts/test.sh
+
+test-all: ## the same, then ThreadSanitizer, 120 s of each fuzzer and the heavy end-to-end tests
+	@Scripts/test.sh all
+
+bench-gateway: ## cost of a request through the gateway, beside nginx and LiteLLM (QUICK=1: a short run)
+	@Scripts/setup.sh bench
+	@Scripts/bench_gateway.sh $(if $(QUICK),--quick)
+
+bench-classifier: ## time to classify a prompt, beside LiteLLM's heuristic
+	@Scripts/setup.sh bench
+	@Scripts/bench_classifier.sh
+
+build: ## debug build of everything
+	@Scripts/setup.sh build
+	swift build --build-tests
+
+format: ## format all Swift sources in place
+	swift format format --in-place --parallel --recursive $(SWIFT_SOURCES)
+
+lint: ## what the formatter would change is an error
+	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
+
+clean: ## remove build products (Python environments and weights stay; they are in .venv* and .cache)
+	rm -rf .build .build-*

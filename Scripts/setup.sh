@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# Installs what a goal needs and is not there yet. Quiet when nothing is missing.
+# Usage: setup.sh build | demo | test | bench
+set -euo pipefail
+source "$(dirname "$0")/lib.sh"
+goal=${1:?usage: setup.sh build|demo|test|bench}
+
+has_header() { printf '#include <%s>\n' "$1" | clang -E -x c - >/dev/null; }
+has_libstdcxx() { compgen -G '/usr/lib/gcc/*/*/libstdc++.*'; }
+
+command -v swift >/dev/null ||
+    fail "Swift 6.3 or later is needed and 'swift' is not in PATH (toolchains: swift.org/install/linux)."
+version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\.[0-9]*\).*/\1/p' | head -n 1)
+case "$version" in
+    [0-5].* | 6.[0-2]) fail "Swift 6.3 or later is needed; 'swift' in PATH is $version." ;;
+    '') fail "'swift --version' does not run: are the toolchain's system libraries installed?" ;;
+esac
+
+take_setup_lock
+want "read by the package manager" git command -v git
+want "C library headers" libc6-dev has_header stdio.h
+want "C++ runtime headers Foundation's tests link" g++ has_libstdcxx
+want "the HTTP client library" libcurl4-openssl-dev has_header curl/curl.h
+case "$goal" in
+    demo) want "the lines to try" curl command -v curl ;;
+    test) want "end-to-end tests of curl -N" curl command -v curl ;;
+    bench)
+        want "load generator" wrk command -v wrk
+        want "peer and upstream of the benchmark" nginx-light test -x /usr/sbin/nginx
+        ;;
+esac
+install_missing
+
+case "$goal" in
+    demo) Scripts/venv.sh demo model ;;
+    test) Scripts/venv.sh demo test model ;;
+    bench) Scripts/venv.sh demo bench ;;
+esac

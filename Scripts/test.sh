@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# All tests, from lint to end-to-end. Usage: test.sh [all]
+# A failed step does not hide the ones after it; a build that fails ends the run.
+set -euo pipefail
+tier=${1:-standard}
+source "$(dirname "$0")/lib.sh"
+Scripts/setup.sh test
+
+logs=.cache/logs
+mkdir -p "$logs"
+passed=0
+failed=0
+failed_steps=()
+
+# step NAME COMMAND...: runs it, keeps its output in a log, notes whether it failed.
+step() {
+    local name=$1 status=0
+    shift
+    say "$name ($((SECONDS / 60)) min $((SECONDS % 60)) s so far): $*"
+    "$@" 2>&1 | tee "$logs/$name.log" || status=$?
+    if [ "$status" != 0 ]; then
+        failed_steps+=("$name")
+        say "$name FAILED with status $status (log: $logs/$name.log)"
+    fi
+    return "$status"
+}
+
+count() { grep -oE "$1" "$2" | grep -oE '[0-9]+' | tail -n 1 || true; }
+
+# Adds the totals that Swift Testing printed in a step's log.
+add_swift_totals() {
+    local log=$logs/$1.log total bad
+    total=$(count 'Test run with [0-9]+ test' "$log")
+    bad=$(grep -cE '^✘ Test .* failed after' "$log" || true)
+    passed=$((passed + ${total:-0} - bad))
+    failed=$((failed + bad))
+}
+
+# Adds the totals of pytest's closing line.
+add_pytest_totals() {
+    local log=$logs/$1.log good bad errors
+    good=$(tail -n 3 "$log" | count '[0-9]+ passed' /dev/stdin)
+    bad=$(tail -n 3 "$log" | count '[0-9]+ failed' /dev/stdin)
+    errors=$(tail -n 3 "$log" | count '[0-9]+ error' /dev/stdin)
+    passed=$((passed + ${good:-0}))
+    failed=$((failed + ${bad:-0} + ${errors:-0}))
+}
+
+# A step without counts of its own is one check.
+check() {
+    if step "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+finish() {
+    if [ "${#failed_steps[@]}" -gt 0 ]; then
+        say "failed: ${failed_steps[*]}"
+        # A step can fail without a failed test, for example by crashing.
+        [ "$failed" -gt 0 ] || failed=${#failed_steps[@]}
+    fi
+    say "took $((SECONDS / 60)) min $((SECONDS % 60)) s"
+    echo "$passed passed, $failed failed"
+    [ "$failed" = 0 ]
+    exit
+}
+
+check lint make --no-print-directory lint
+step build swift build --build-tests || {
+    failed=$((failed + 1))
+    finish
+}
+step unit timeout 600 swift test --skip-build --disable-xctest || true
+add_swift_totals unit
+[ ! -x Tests/Fuzz/run.sh ] || check fuzz Tests/Fuzz/run.sh 10
+[ ! -d Tests/EndToEnd ] || {
+    step end-to-end Scripts/end_to_end.sh || true
+    add_pytest_totals end-to-end
+}
+
+if [ "$tier" = all ]; then
+    tsan=(swift test --disable-xctest --sanitize=thread -Xswiftc -DTSAN --scratch-path .build-tsan)
+    step thread-sanitizer timeout 1800 "${tsan[@]}" --filter 'TransportTests|RouterKitTests' || true
+    add_swift_totals thread-sanitizer
+    check planted-race Scripts/planted_race.sh "${tsan[@]}"
+    check fuzz-long Tests/Fuzz/run.sh 120
+    step end-to-end-heavy Scripts/end_to_end.sh --heavy || true
+    add_pytest_totals end-to-end-heavy
+fi
+finish
