@@ -1,0 +1,125 @@
+/// Reads and writes the text of JSON scalars. What is read must be valid, as it is inside a `JSONDocument`.
+public enum JSONText {
+    // MARK: Strings
+
+    /// The text of a JSON string, quotes included in `bytes`. A lone surrogate escape becomes U+FFFD.
+    public static func decodeString(_ bytes: Span<UInt8>) -> String {
+        let content = 1..<(bytes.count - 1)
+        guard bytes.firstIndex(of: ASCII.backslash, in: content) != nil else { return bytes.string(content) }
+        var decoded: [UInt8] = []
+        decoded.reserveCapacity(bytes.count)
+        decodeString(bytes, into: &decoded, maxBytes: bytes.count)
+        return String(decoding: decoded, as: UTF8.self)
+    }
+
+    /// Appends the UTF-8 text of a JSON string, quotes included in `bytes`, but at most `maxBytes` bytes of it.
+    ///
+    /// Returns whether all of it fitted; if not, it was cut between two characters (Unicode scalars).
+    @discardableResult
+    public static func decodeString(_ bytes: Span<UInt8>, into output: inout [UInt8], maxBytes: Int) -> Bool {
+        var room = maxBytes
+        var index = 1
+        let end = bytes.count - 1
+        while index < end {
+            let stop = JSONEscapes.next(in: bytes, from: index, to: end)
+            if stop > index {
+                let kept = JSONEscapes.wholeScalars(in: bytes, index..<stop, atMost: room)
+                output.append(bytes.extracting(index..<kept))
+                room -= kept - index
+                guard kept == stop else { return false }
+                index = stop
+            }
+            guard index < end else { break }
+            let (scalar, next) = JSONEscapes.resolve(bytes, at: index)
+            let encoded = UTF8.encode(scalar).unsafelyUnwrapped
+            guard encoded.count <= room else { return false }
+            output.append(contentsOf: encoded)
+            room -= encoded.count
+            index = next
+        }
+        return true
+    }
+
+    /// Whether a JSON string, quotes included in `bytes`, has exactly the text `text` once its escapes are resolved.
+    public static func equals(_ bytes: Span<UInt8>, _ text: String) -> Bool {
+        let wanted = text.utf8.count
+        let have = bytes.count - 2
+        // An escape is longer than what it stands for, so a shorter string cannot be equal.
+        guard have >= wanted else { return false }
+        if have == wanted, bytes.equals(1..<(have + 1), text) { return true }
+        guard bytes.firstIndex(of: ASCII.backslash, in: 1..<(have + 1)) != nil else { return false }
+        return decodeString(bytes) == text
+    }
+
+    /// Appends `text` as a JSON string in quotes. Only what must be escaped is.
+    public static func appendQuoted(_ text: String, to output: inout [UInt8]) {
+        output.append(ASCII.quote)
+        for byte in text.utf8 {
+            switch byte {
+            case ASCII.quote: output.append(literal: "\\\"")
+            case ASCII.backslash: output.append(literal: "\\\\")
+            case ASCII.lineFeed: output.append(literal: "\\n")
+            case ASCII.carriageReturn: output.append(literal: "\\r")
+            case ASCII.tab: output.append(literal: "\\t")
+            case 0..<0x20:
+                output.append(literal: byte < 0x10 ? "\\u000" : "\\u001")
+                output.append(contentsOf: String(byte & 15, radix: 16).utf8)
+            default: output.append(byte)
+            }
+        }
+        output.append(ASCII.quote)
+    }
+
+    // MARK: Numbers
+
+    /// The value of a number written as a plain integer that fits; nil for `1.0`, `1e3` and what is out of range.
+    public static func int(_ bytes: Span<UInt8>) -> Int? {
+        var index = 0
+        let isNegative = bytes.count > 0 && bytes[0] == UInt8(ascii: "-")
+        if isNegative { index = 1 }
+        guard index < bytes.count else { return nil }
+        var value = 0
+        while index < bytes.count {
+            guard ASCII.isDigit(bytes[index]) else { return nil }
+            let digit = Int(bytes[index] - 0x30)
+            let (product, overflowed) = value.multipliedReportingOverflow(by: 10)
+            let (sum, overflowedToo) =
+                isNegative ? product.subtractingReportingOverflow(digit) : product.addingReportingOverflow(digit)
+            guard !overflowed, !overflowedToo else { return nil }
+            value = sum
+            index += 1
+        }
+        return value
+    }
+
+    /// The value of a number, rounded to the nearest double; nil when it is too large for one.
+    public static func double(_ bytes: Span<UInt8>) -> Double? {
+        guard let value = Double(bytes.string(0..<bytes.count)), value.isFinite else { return nil }
+        return value
+    }
+
+    /// Appends the shortest text that reads back as `value`, whole numbers without `.0`; `null` for infinities and
+    /// NaN, which JSON cannot write.
+    public static func appendDouble(_ value: Double, to output: inout [UInt8]) {
+        guard value.isFinite else { return output.append(literal: "null") }
+        let text = value.description
+        output.append(contentsOf: text.hasSuffix(".0") ? text.dropLast(2).utf8 : text[...].utf8)
+    }
+
+    // MARK: Places
+
+    /// Line and column, both from 1, of the byte at `offset`; columns count characters (Unicode scalars).
+    public static func lineAndColumn(of offset: Int, in bytes: [UInt8]) -> (line: Int, column: Int) {
+        var line = 1
+        var column = 1
+        for byte in bytes.prefix(max(offset, 0)) {
+            if byte == ASCII.lineFeed {
+                line += 1
+                column = 1
+            } else if byte & 0xC0 != 0x80 {
+                column += 1
+            }
+        }
+        return (line, column)
+    }
+}
