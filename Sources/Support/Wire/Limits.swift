@@ -38,6 +38,23 @@ public struct Limits: Sendable, Hashable {
     /// Most members of a document's outermost object, which are remembered one by one.
     public var jsonMemberCount = 4096
 
+    // MARK: Upstream (each for one event loop)
+
+    /// Longest response head, interim heads included.
+    public var responseHeadBytes = 64 * 1024
+    /// Most requests in flight at once, those waiting for a connection included. More fail with `tooManyTransfers`.
+    public var upstreamTransferCount = 4096
+    /// Most connections at once; more requests wait.
+    public var upstreamConnectionCount = 2048
+    /// Most connections at once to one host and port; more requests wait.
+    public var upstreamConnectionPerHostCount = 1024
+    /// Most connections kept open, idle ones included, for later requests.
+    public var upstreamIdleConnectionCount = 256
+    /// Most bytes of one response that wait for their consumer before the upstream is made to wait.
+    public var upstreamBufferBytes = 128 * 1024
+    /// Most bytes read from an upstream's socket at once.
+    public var upstreamReadBytes = 16 * 1024
+
     /// The standard values.
     public init() {}
 }

@@ -1,0 +1,145 @@
+import Synchronization
+
+/// A bounded byte buffer between one producer, which never waits, and one consumer, which awaits.
+///
+/// The producer is told to pause when the buffer is full; the consumer takes everything there is at once, so that many
+/// small pieces cost one wake-up and one array. Both sides may be on any thread.
+public final class ByteStream: Sendable {
+    /// What the producer is to do after `append`.
+    public enum Appended: Sendable {
+        /// The bytes are in the buffer.
+        case taken
+        /// Nothing was taken: the buffer is full. Stop until the consumer's `take` says `resumesProducer`.
+        case full
+        /// Nothing was taken: the consumer is gone or the stream has ended. Stop for good.
+        case closed
+    }
+
+    /// What the consumer finds.
+    public enum Taken: Sendable {
+        /// All buffered bytes, never empty. `resumesProducer`: the producer was paused and must be told to go on.
+        case bytes([UInt8], resumesProducer: Bool)
+        /// The clean end.
+        case ended
+        /// The stream broke; everything before the break was taken already.
+        case failed(TransportError)
+        /// Nothing yet: call `wait`.
+        case nothing
+    }
+
+    private struct State {
+        var buffer: [UInt8] = []
+        var paused = false
+        var end: Result<Void, TransportError>?
+        var waiter: CheckedContinuation<Void, Never>?
+        var waiterCancelled = false
+        var peakBytes = 0
+    }
+
+    private let state = Lock(State())
+    private let highWaterBytes: Int
+
+    /// Makes an empty stream that pauses its producer when it holds `highWaterBytes` or more. It may exceed that by one
+    /// appended piece.
+    public init(highWaterBytes: Int) {
+        precondition(highWaterBytes > 0, "a stream must be able to hold something")
+        self.highWaterBytes = highWaterBytes
+    }
+
+    /// The most bytes ever buffered at once.
+    public var peakBytes: Int { state.withLock { $0.peakBytes } }
+
+    // MARK: Producer
+
+    /// Adds bytes and wakes the consumer.
+    public func append(_ bytes: Span<UInt8>) -> Appended {
+        guard !bytes.isEmpty else { return .taken }
+        let (answer, waiter) = bytes.withUnsafeBufferPointer { pointer in
+            // The pointer is only read inside the lock and does not outlive this call.
+            nonisolated(unsafe) let source = pointer
+            return state.withLock { state -> (Appended, CheckedContinuation<Void, Never>?) in
+                guard state.end == nil else { return (.closed, nil) }
+                guard state.buffer.count < highWaterBytes else {
+                    state.paused = true
+                    return (.full, nil)
+                }
+                state.buffer.append(contentsOf: source)
+                state.peakBytes = max(state.peakBytes, state.buffer.count)
+                return (.taken, state.waiter.take())
+            }
+        }
+        waiter?.resume()
+        return answer
+    }
+
+    /// Ends the stream, cleanly or with an error that the consumer gets after the bytes before it. Only the first end
+    /// counts.
+    public func finish(_ end: Result<Void, TransportError>) {
+        let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+            guard state.end == nil else { return nil }
+            state.end = end
+            return state.waiter.take()
+        }
+        waiter?.resume()
+    }
+
+    // MARK: Consumer
+
+    /// Takes everything that is buffered.
+    public func take() -> Taken {
+        state.withLock { state in
+            guard state.buffer.isEmpty else {
+                let bytes = state.buffer
+                state.buffer = []
+                let resumesProducer = state.paused && state.end == nil
+                state.paused = false
+                return .bytes(bytes, resumesProducer: resumesProducer)
+            }
+            switch state.end {
+            case nil: return .nothing
+            case .success?: return .ended
+            case .failure(let error)?: return .failed(error)
+            }
+        }
+    }
+
+    /// Waits until `take` finds something, or the task is cancelled. One consumer at a time.
+    nonisolated(nonsending)
+        public func wait() async
+    {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let ready = state.withLock { state -> Bool in
+                    precondition(state.waiter == nil, "a byte stream has one consumer")
+                    guard state.buffer.isEmpty, state.end == nil, !state.waiterCancelled else { return true }
+                    state.waiter = continuation
+                    return false
+                }
+                if ready { continuation.resume() }
+            }
+        } onCancel: {
+            let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
+                state.waiterCancelled = true
+                return state.waiter.take()
+            }
+            waiter?.resume()
+        }
+    }
+
+    /// Ends the stream from the consumer's side and drops what is buffered. False when it had already ended, so that
+    /// the producer needs no word.
+    @discardableResult
+    public func cancel() -> Bool {
+        let (waiter, wasLive) = state.withLock { state -> (CheckedContinuation<Void, Never>?, Bool) in
+            let wasLive = state.end == nil
+            // Also after the end, when bytes are dropped: a body with a hole must not look complete.
+            if wasLive || !state.buffer.isEmpty {
+                state.end = .failure(TransportError(.cancelled, "the consumer cancelled the body"))
+            }
+            state.buffer = []
+            return (state.waiter.take(), wasLive)
+        }
+        waiter?.resume()
+        return wasLive
+    }
+}
