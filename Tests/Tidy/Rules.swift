@@ -13,7 +13,7 @@ enum Rules {
     /// What each floor may import. A folder that is not listed is free to import anything.
     static let floors: [(folder: String, mayImport: Set<String>)] = [
         ("Sources/Support/Wire/", []),
-        ("Sources/Support/Transport/", ["Glibc", "Synchronization", "Wire", "CCurl"]),
+        ("Sources/Support/Transport/", ["Glibc", "Synchronization", "Wire", "CCurl", "CPosix"]),
         ("Sources/RouterKit/", ["Glibc", "Synchronization", "Wire", "Transport"]),
         ("Sources/GPUServeKit/", ["Glibc", "Synchronization", "Wire", "Transport", "CCuda", "CPosix"]),
     ]

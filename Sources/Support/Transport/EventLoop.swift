@@ -234,6 +234,12 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
 
     // MARK: Deadlines (loop thread only)
 
+    /// Calls `handler.deadlineReached` once, at `at_ns` on the monotonic clock or soon after, unless cancelled.
+    public func schedule(at_ns: UInt64, _ handler: any DeadlineHandler) -> DeadlineID {
+        assertCurrent()
+        return deadlines.insert(at_ns, handler)
+    }
+
     /// Calls `handler.deadlineReached` once, `after_ms` milliseconds from now unless cancelled.
     public func schedule(after_ms: Int, _ handler: any DeadlineHandler) -> DeadlineID {
         assertCurrent()
@@ -244,6 +250,12 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     public func cancel(_ id: DeadlineID) {
         assertCurrent()
         deadlines.cancel(id)
+    }
+
+    /// Moves a live deadline to `at_ns`; false when it has already fired.
+    public func reschedule(_ id: DeadlineID, at_ns: UInt64) -> Bool {
+        assertCurrent()
+        return deadlines.move(id, to: at_ns)
     }
 
     /// Moves a live deadline; false when it has already fired.

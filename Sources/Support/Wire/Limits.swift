@@ -26,6 +26,41 @@ public struct Limits: Sendable, Hashable {
     /// Longest trailer section of a chunked body.
     public var trailerBytes = 8 * 1024
 
+    // MARK: Server connections
+
+    /// Most connections open at once over all loops of one server. Further ones are answered with 503.
+    public var connectionCount = 8192
+    /// Connections the kernel may hold before we accept them.
+    public var listenBacklogCount = 1024
+    /// Most connections accepted in one turn of a loop, so that a flood of them leaves time for requests.
+    public var acceptsPerTurnCount = 64
+    /// Most requests on one connection; 0 means no limit.
+    public var requestsPerConnectionCount = 0
+    /// Longest wait for a complete request head, from its first byte (or from the accept). Stops slowloris.
+    public var headTimeout_ms = 10_000
+    /// Longest wait for the next request on a kept connection.
+    public var keepAliveIdle_ms = 75_000
+    /// A body being read must bring `bodyProgressBytes` in each window of this length. Less is a body timeout.
+    public var bodyProgress_ms = 30_000
+    /// See `bodyProgress_ms`.
+    public var bodyProgressBytes = 1024
+    /// Longest time a client may take nothing of what is queued for it.
+    public var writeStall_ms = 30_000
+    /// Bytes queued for one slow reader above which `write` waits.
+    public var outboundHighWaterBytes = 256 * 1024
+    /// Most unread request body that is read and dropped after the response to keep the connection.
+    public var unreadBodyBytes = 256 * 1024
+    /// Most bytes dropped while waiting for a client to read a last answer.
+    public var lingerBytes = 1024 * 1024
+    /// Longest wait for a client to read a last answer.
+    public var linger_ms = 2_000
+    /// Bytes moved for one connection before others get their turn.
+    public var turnBytes = 512 * 1024
+    /// Pipelined requests answered for one connection before others get their turn.
+    public var turnRequestCount = 64
+    /// How long aborted handlers get to unwind at the end of a drain before they are reported as stuck.
+    public var abortGrace_ms = 1_000
+
     // MARK: Event streams
 
     /// Longest single server-sent event, its blank line included.
