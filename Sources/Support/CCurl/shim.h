@@ -1,6 +1,10 @@
 // Typed inlines over libcurl: `curl_easy_setopt`, `curl_easy_getinfo` and `curl_multi_setopt` are variadic, and the
 // `CURLMsg` union is not imported by Swift. Needs libcurl 7.85 (CURLOPT_PROTOCOLS_STR) or later.
 #pragma once
+// Swift's importer only: system types stay Glibc's, see cposix_glibc.h.
+#ifdef __swift__
+#pragma clang module import SwiftGlibc
+#endif
 #include <curl/curl.h>
 
 #if LIBCURL_VERSION_NUM < 0x075500

@@ -267,6 +267,10 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     // MARK: The loop
 
     private static let eventsPerTurn = 256
+    /// Rounds of queued work before the kernel is asked again. Enough for the few hops of one request; without a bound,
+    /// work that queues more work (a task that yields, a busy connection) would keep descriptors, deadlines and other
+    /// threads' work waiting for ever.
+    private static let roundsPerTurn = 16
 
     private func run() {
         threadID.store(UInt(pthread_self()), ordering: .relaxed)
@@ -277,7 +281,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
             turnStart_ns = EventLoop.clock_ns()
             runReady()
             fireDeadlines()
-            if ready.isEmpty, takeInbox() { break }
+            if takeInbox() { break }
             let count = epoll_wait(epoll, events, Int32(EventLoop.eventsPerTurn), timeout_ms())
             turnStart_ns = EventLoop.clock_ns()
             for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
@@ -285,9 +289,11 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         threadID.store(0, ordering: .relaxed)
     }
 
-    /// Runs everything queued, and what that queues in turn.
+    /// Runs what is queued, and what that queues in turn, for a bounded number of rounds.
     private func runReady() {
-        while !ready.isEmpty {
+        var rounds = 0
+        while !ready.isEmpty, rounds < Self.roundsPerTurn {
+            rounds += 1
             swap(&ready, &running)
             for work in running {
                 switch work {

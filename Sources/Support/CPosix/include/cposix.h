@@ -1,3 +1,4 @@
+#include "cposix_glibc.h"  // first; it says why
 // Linux headers that Swift's Glibc module leaves out, and the few calls that need _GNU_SOURCE.
 #pragma once
 #include <sys/epoll.h>
