@@ -119,9 +119,33 @@ extension Span<UInt8> {
         return nil
     }
 
+    /// First index in `start..<count` of a byte that JSON must escape (a quote, a backslash, a control byte below 0x20),
+    /// or the count.
+    func firstToEscape(from start: Int) -> Int {
+        var index = start
+        while index &+ 8 <= count {
+            let loaded = word(at: index)
+            let hits =
+                Word.equal(loaded, ASCII.quote) | Word.equal(loaded, ASCII.backslash) | Word.less(loaded, than: 0x20)
+            if hits != 0 { return index &+ Word.first(hits) }
+            index &+= 8
+        }
+        while index < count {
+            let byte = self[index]
+            if byte == ASCII.quote || byte == ASCII.backslash || byte < 0x20 { return index }
+            index &+= 1
+        }
+        return count
+    }
+
     /// First index in `range` of `byte`.
     func firstIndex(of byte: UInt8, in range: Range<Int>) -> Int? {
         var index = range.lowerBound
+        while index &+ 8 <= range.upperBound {
+            let hits = Word.equal(word(at: index), byte)
+            if hits != 0 { return index &+ Word.first(hits) }
+            index &+= 8
+        }
         while index < range.upperBound {
             if self[index] == byte { return index }
             index &+= 1

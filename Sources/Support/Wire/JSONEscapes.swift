@@ -1,17 +1,5 @@
 /// Escapes inside valid JSON strings (RFC 8259 section 7).
 enum JSONEscapes {
-    /// First backslash in `start..<end`, or `end`.
-    static func next(in bytes: Span<UInt8>, from start: Int, to end: Int) -> Int {
-        var index = start
-        while index &+ 8 <= end {
-            let stops = Word.equal(bytes.word(at: index), ASCII.backslash)
-            if stops != 0 { return index &+ Word.first(stops) }
-            index &+= 8
-        }
-        while index < end, bytes[index] != ASCII.backslash { index &+= 1 }
-        return index
-    }
-
     /// End of the longest part of `range`, from its start, that has at most `room` bytes and cuts no character.
     static func wholeScalars(in bytes: Span<UInt8>, _ range: Range<Int>, atMost room: Int) -> Int {
         guard range.count > room else { return range.upperBound }

@@ -21,7 +21,7 @@ public enum JSONText {
         var index = 1
         let end = bytes.count - 1
         while index < end {
-            let stop = JSONEscapes.next(in: bytes, from: index, to: end)
+            let stop = bytes.firstIndex(of: ASCII.backslash, in: index..<end) ?? end
             if stop > index {
                 let kept = JSONEscapes.wholeScalars(in: bytes, index..<stop, atMost: room)
                 output.append(bytes.extracting(index..<kept))
@@ -31,10 +31,14 @@ public enum JSONText {
             }
             guard index < end else { break }
             let (scalar, next) = JSONEscapes.resolve(bytes, at: index)
-            let encoded = UTF8.encode(scalar).unsafelyUnwrapped
-            guard encoded.count <= room else { return false }
-            output.append(contentsOf: encoded)
-            room -= encoded.count
+            let length = UTF8.width(scalar)
+            guard length <= room else { return false }
+            if scalar.isASCII {
+                output.append(UInt8(truncatingIfNeeded: scalar.value))
+            } else {
+                output.append(contentsOf: scalar.utf8)
+            }
+            room -= length
             index = next
         }
         return true
@@ -53,21 +57,35 @@ public enum JSONText {
 
     /// Appends `text` as a JSON string in quotes. Only what must be escaped is.
     public static func appendQuoted(_ text: String, to output: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { appendQuoted(utf8: $0.span, to: &output) }
+    }
+
+    /// Appends text in UTF-8 as a JSON string in quotes. The bytes must be well-formed: nothing checks them here.
+    public static func appendQuoted(utf8 text: Span<UInt8>, to output: inout [UInt8]) {
         output.append(ASCII.quote)
-        for byte in text.utf8 {
-            switch byte {
-            case ASCII.quote: output.append(literal: "\\\"")
-            case ASCII.backslash: output.append(literal: "\\\\")
-            case ASCII.lineFeed: output.append(literal: "\\n")
-            case ASCII.carriageReturn: output.append(literal: "\\r")
-            case ASCII.tab: output.append(literal: "\\t")
-            case 0..<0x20:
-                output.append(literal: byte < 0x10 ? "\\u000" : "\\u001")
-                output.append(contentsOf: String(byte & 15, radix: 16).utf8)
-            default: output.append(byte)
-            }
+        var index = 0
+        while index < text.count {
+            let stop = text.firstToEscape(from: index)
+            output.append(text.extracting(index..<stop))
+            guard stop < text.count else { break }
+            appendEscape(of: text[stop], to: &output)
+            index = stop + 1
         }
         output.append(ASCII.quote)
+    }
+
+    private static func appendEscape(of byte: UInt8, to output: inout [UInt8]) {
+        switch byte {
+        case ASCII.quote: output.append(literal: "\\\"")
+        case ASCII.backslash: output.append(literal: "\\\\")
+        case ASCII.lineFeed: output.append(literal: "\\n")
+        case ASCII.carriageReturn: output.append(literal: "\\r")
+        case ASCII.tab: output.append(literal: "\\t")
+        default:
+            output.append(literal: byte < 0x10 ? "\\u000" : "\\u001")
+            output.append(contentsOf: String(byte & 15, radix: 16).utf8)
+        }
     }
 
     // MARK: Numbers

@@ -58,30 +58,55 @@ extension JSONValidator {
         }
     }
 
-    /// Passes over a run of well-formed multi-byte sequences (Unicode table 3-7).
+    /// Passes over a run of well-formed multi-byte sequences (RFC 3629 section 4; Unicode table 3-7).
+    ///
+    /// Four bytes and more are tested with one load: lead byte lowest, so a mask names the fixed bits of all of them.
     private static func nonASCII(_ span: Span<UInt8>, _ start: Int) throws(WireError) -> Int {
         var index = start
+        while index &+ 8 <= span.count {
+            let word = span.word(at: index)
+            if word & 0x80 == 0 { return index }
+            if word & 0xC0_C0F0 == 0x80_80E0 {
+                // Not an encoding of less than U+0800, nor of a surrogate.
+                let top = word & 0x200F
+                guard top != 0, top != 0x200D else { throw notUTF8(at: index) }
+                index &+= 3
+            } else if word & 0xC0E0 == 0x80C0 {
+                guard word & 0x1E != 0 else { throw notUTF8(at: index) }
+                index &+= 2
+            } else if word & 0xC0C0_C0F8 == 0x8080_80F0 {
+                // U+10000 or more, and not more than U+10FFFF.
+                guard word & 0x3007 != 0, word & 0x07 < 4 || word & 0x3007 == 4 else { throw notUTF8(at: index) }
+                index &+= 4
+            } else {
+                throw notUTF8(at: index)
+            }
+        }
+        return try nonASCIINearEnd(span, index)
+    }
+
+    /// The same for the last few bytes of the input, one byte at a time.
+    private static func nonASCIINearEnd(_ span: Span<UInt8>, _ start: Int) throws(WireError) -> Int {
+        var index = start
         while index < span.count {
-            let lead = span[index]
             let length: Int
-            var low: UInt8 = 0x80
-            var high: UInt8 = 0xBF
-            switch lead {
+            var second: ClosedRange<UInt8> = 0x80...0xBF
+            switch span[index] {
             case 0..<0x80: return index
             case 0xC2...0xDF: length = 2
-            case 0xE0: (length, low) = (3, 0xA0)
-            case 0xED: (length, high) = (3, 0x9F)
+            case 0xE0: (length, second) = (3, 0xA0...0xBF)
+            case 0xED: (length, second) = (3, 0x80...0x9F)
             case 0xE1...0xEF: length = 3
-            case 0xF0: (length, low) = (4, 0x90)
+            case 0xF0: (length, second) = (4, 0x90...0xBF)
             case 0xF1...0xF3: length = 4
-            case 0xF4: (length, high) = (4, 0x8F)
+            case 0xF4: (length, second) = (4, 0x80...0x8F)
             default: throw notUTF8(at: index)
             }
-            guard index &+ length <= span.count else { throw notUTF8(at: index) }
-            let second = span[index &+ 1]
-            guard second >= low, second <= high else { throw notUTF8(at: index) }
-            for offset in 2..<max(length, 2) where span[index &+ offset] & 0xC0 != 0x80 { throw notUTF8(at: index) }
-            index &+= length
+            guard index + length <= span.count, second.contains(span[index + 1]) else { throw notUTF8(at: index) }
+            for next in (index + 2)..<max(index + length, index + 2) where span[next] & 0xC0 != 0x80 {
+                throw notUTF8(at: index)
+            }
+            index += length
         }
         return index
     }

@@ -25,72 +25,68 @@ struct JSONValidator {
         let root = JSONScan.skipBlanks(span, start)
         var index = root
         while true {
-            index = try beginValue(span, index)
-            // A value has ended, or a container has just been entered and wants its first value.
-            if nesting.expectsValue {
-                nesting.expectsValue = false
-                continue
-            }
-            while true {
-                guard nesting.depth > 0 else {
-                    let end = JSONScan.skipBlanks(span, index)
-                    guard end == span.count else {
-                        throw Self.unexpected(span, end, wanted: "nothing more after the value")
-                    }
-                    return root..<index
-                }
-                if nesting.depth == 1, nesting.inObject { try noteMember(endingAt: index) }
-                index = JSONScan.skipBlanks(span, index)
-                guard index < span.count else {
-                    throw Self.unexpected(span, index, wanted: nesting.inObject ? "',' or '}'" : "',' or ']'")
-                }
-                let byte = span[index]
-                if byte == ASCII.comma {
-                    index = JSONScan.skipBlanks(span, index &+ 1)
-                    if nesting.inObject { index = try key(span, index) }
-                    break
-                }
-                guard byte == (nesting.inObject ? ASCII.closeBrace : ASCII.closeBracket) else {
-                    throw Self.unexpected(span, index, wanted: nesting.inObject ? "',' or '}'" : "',' or ']'")
-                }
-                nesting.pop()
-                index &+= 1
-            }
+            if try beginValue(span, &index) { continue }
+            guard try endValue(span, &index) else { break }
         }
+        let end = JSONScan.skipBlanks(span, index)
+        guard end == span.count else { throw Self.unexpected(span, end, wanted: "nothing more after the value") }
+        return root..<index
     }
 
-    /// Passes over a scalar or an empty container, or enters a container and stops at its first value.
-    private mutating func beginValue(_ span: Span<UInt8>, _ index: Int) throws(WireError) -> Int {
+    /// Passes over a scalar or an empty container; or enters a container, stops at its first value and returns true.
+    @inline(__always)
+    private mutating func beginValue(_ span: Span<UInt8>, _ index: inout Int) throws(WireError) -> Bool {
         guard index < span.count else { throw Self.unexpected(span, index, wanted: "a value") }
         switch span[index] {
         case ASCII.quote:
-            return try Self.string(span, index)
+            index = try Self.string(span, index)
         case ASCII.openBrace:
             try push(object: true, at: index)
-            let next = JSONScan.skipBlanks(span, index &+ 1)
-            if next < span.count, span[next] == ASCII.closeBrace {
-                nesting.pop()
-                return next &+ 1
+            index = JSONScan.skipBlanks(span, index &+ 1)
+            guard index < span.count, span[index] == ASCII.closeBrace else {
+                index = try key(span, index)
+                return true
             }
-            nesting.expectsValue = true
-            return try key(span, next)
+            nesting.pop()
+            index &+= 1
         case ASCII.openBracket:
             try push(object: false, at: index)
-            let next = JSONScan.skipBlanks(span, index &+ 1)
-            if next < span.count, span[next] == ASCII.closeBracket {
-                nesting.pop()
-                return next &+ 1
-            }
-            nesting.expectsValue = true
-            return next
-        case UInt8(ascii: "t"): return try Self.literal(span, index, "true")
-        case UInt8(ascii: "f"): return try Self.literal(span, index, "false")
-        case UInt8(ascii: "n"): return try Self.literal(span, index, "null")
+            index = JSONScan.skipBlanks(span, index &+ 1)
+            guard index < span.count, span[index] == ASCII.closeBracket else { return true }
+            nesting.pop()
+            index &+= 1
+        case UInt8(ascii: "t"): index = try Self.literal(span, index, "true")
+        case UInt8(ascii: "f"): index = try Self.literal(span, index, "false")
+        case UInt8(ascii: "n"): index = try Self.literal(span, index, "null")
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
-            return try Self.number(span, index)
+            index = try Self.number(span, index)
         default:
             throw Self.unexpected(span, index, wanted: "a value")
         }
+        return false
+    }
+
+    /// After a value: leaves the containers that end here. Stops at the next value and returns true, or returns false
+    /// when the outermost value has ended.
+    @inline(__always)
+    private mutating func endValue(_ span: Span<UInt8>, _ index: inout Int) throws(WireError) -> Bool {
+        while nesting.depth > 0 {
+            let inObject = nesting.inObject
+            if nesting.depth == 1, inObject { try noteMember(endingAt: index) }
+            index = JSONScan.skipBlanks(span, index)
+            let byte = index < span.count ? span[index] : 0
+            if byte == ASCII.comma {
+                index = JSONScan.skipBlanks(span, index &+ 1)
+                if inObject { index = try key(span, index) }
+                return true
+            }
+            guard byte == (inObject ? ASCII.closeBrace : ASCII.closeBracket) else {
+                throw Self.unexpected(span, index, wanted: inObject ? "',' or '}'" : "',' or ']'")
+            }
+            nesting.pop()
+            index &+= 1
+        }
+        return false
     }
 
     private mutating func push(object: Bool, at index: Int) throws(WireError) {
@@ -144,8 +140,6 @@ extension JSONValidator {
         private var bits: UInt64 = 0
         /// Full words of levels further out. Empty up to 64 levels.
         private var outer: [UInt64] = []
-        /// Set when a container has been entered that is not empty.
-        var expectsValue = false
 
         var inObject: Bool { bits & 1 == 1 }
 
