@@ -52,7 +52,8 @@ public enum JSONText {
         guard have >= wanted else { return false }
         if have == wanted, bytes.equals(1..<(have + 1), text) { return true }
         guard bytes.firstIndex(of: ASCII.backslash, in: 1..<(have + 1)) != nil else { return false }
-        return decodeString(bytes) == text
+        // By bytes: `==` of strings takes canonically equivalent ones, such as two ways to write é, for equal.
+        return decodeString(bytes).utf8.elementsEqual(text.utf8)
     }
 
     /// Appends `text` as a JSON string in quotes. Only what must be escaped is.
