@@ -90,6 +90,16 @@ public struct Limits: Sendable, Hashable {
     /// Most bytes read from an upstream's socket at once.
     public var upstreamReadBytes = 16 * 1024
 
+    // MARK: Relaying
+
+    /// Most deployments asked for one request, over all candidates.
+    public var upstreamAttemptCount = 4
+    /// Longest answer that is taken in whole before the client sees its head, so that a failure inside it can still go
+    /// elsewhere. Longer ones are streamed.
+    public var heldAnswerBytes = 1024 * 1024
+    /// Responses answers whose deployment is remembered for `previous_response_id`; the oldest goes first.
+    public var responsePinCount = 65_536
+
     /// The standard values.
     public init() {}
 }

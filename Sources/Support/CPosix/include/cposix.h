@@ -1,9 +1,13 @@
 #include "cposix_glibc.h"  // first; it says why
 // Linux headers that Swift's Glibc module leaves out, and the few calls that need _GNU_SOURCE.
 #pragma once
+#include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/un.h>
 
 /// Names the calling thread for debuggers and `top -H`; the kernel keeps 15 bytes.
 int cposix_name_thread(const char *name);
+
+/// Offset of the first occurrence of `needle` in `haystack`, or -1. glibc's memmem, which is vectorised.
+ptrdiff_t cposix_find(const void *haystack, size_t length, const void *needle, size_t needle_length);
