@@ -73,20 +73,8 @@ final class FakeUpstream: Sendable {
     }
 
     private func spawn(_ body: @escaping @Sendable () -> Void) {
-        final class Box {
-            let body: @Sendable () -> Void
-            init(_ body: @escaping @Sendable () -> Void) { self.body = body }
-        }
-        var thread = pthread_t()
-        let box = Unmanaged.passRetained(Box(body))
-        let status = pthread_create(
-            &thread, nil,
-            { pointer in
-                Unmanaged<Box>.fromOpaque(pointer!).takeRetainedValue().body()
-                return nil
-            }, box.toOpaque())
-        precondition(status == 0, "pthread_create failed: \(status)")
-        state.withLock { [thread] in $0.threads.append(thread) }
+        let thread = startThread(body)
+        state.withLock { $0.threads.append(thread) }
     }
 
     private static func bindLoopback(_ listener: Int32) -> UInt16 {
@@ -187,6 +175,9 @@ struct FakeConnection: Sendable {
         write("HTTP/1.1 \(status)\r\nContent-Length: \(body.utf8.count)\r\n\(fields)\r\n\(body)")
     }
 
+    /// Sends the end of the stream now, while the script goes on.
+    func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
+
     /// Makes the close that follows a reset (RST) instead of an orderly end.
     func reset() {
         var now = linger(l_onoff: 1, l_linger: 0)
@@ -202,4 +193,63 @@ struct FakeConnection: Sendable {
             if count < 0 { return errno == ECONNRESET }
         }
     }
+}
+
+/// Holds a script until the test has seen what it wanted to see, or the other way round: a pipe of tokens.
+final class FakeGate: Sendable {
+    private let readEnd: Int32
+    private let writeEnd: Int32
+
+    init() {
+        var ends: [Int32] = [0, 0]
+        let status = pipe(&ends)
+        precondition(status == 0, "the gate has no pipe: errno \(errno)")
+        readEnd = ends[0]
+        writeEnd = ends[1]
+    }
+
+    deinit {
+        close(readEnd)
+        close(writeEnd)
+    }
+
+    /// Lets one `wait` through, now or later.
+    func open() {
+        var token: UInt8 = 1
+        _ = Glibc.write(writeEnd, &token, 1)
+    }
+
+    /// Waits for one `open` without holding one of the few threads that tests share; false when none came.
+    @discardableResult
+    func opened() async -> Bool {
+        await withCheckedContinuation { continuation in
+            pthread_detach(startThread { continuation.resume(returning: self.wait()) })
+        }
+    }
+
+    /// Waits for one `open`; at most 20 s. False when none came. For scripts, which have threads of their own.
+    @discardableResult
+    func wait() -> Bool {
+        var watched = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
+        guard poll(&watched, 1, 20_000) == 1 else { return false }
+        var token: UInt8 = 0
+        return read(readEnd, &token, 1) == 1
+    }
+}
+
+private func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+    final class Box {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    let box = Unmanaged.passRetained(Box(body))
+    let status = pthread_create(
+        &thread, nil,
+        { pointer in
+            Unmanaged<Box>.fromOpaque(pointer!).takeRetainedValue().body()
+            return nil
+        }, box.toOpaque())
+    precondition(status == 0, "pthread_create failed: \(status)")
+    return thread
 }

@@ -51,6 +51,11 @@ static inline CURLcode ccurl_set_header(CURL *easy, curl_write_callback callback
     return status != CURLE_OK ? status : curl_easy_setopt(easy, CURLOPT_HEADERDATA, data);
 }
 
+static inline CURLcode ccurl_set_prerequest(CURL *easy, curl_prereq_callback callback, void *data) {
+    CURLcode status = curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, callback);
+    return status != CURLE_OK ? status : curl_easy_setopt(easy, CURLOPT_PREREQDATA, data);
+}
+
 static inline CURLcode ccurl_set_close_socket(CURL *easy, curl_closesocket_callback callback, void *data) {
     CURLcode status = curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, callback);
     return status != CURLE_OK ? status : curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, data);

@@ -10,11 +10,14 @@ enum CurlErrors {
     ///   - systemErrno: `CURLINFO_OS_ERRNO`, which tells connection failures apart.
     ///   - headComplete: whether the final response head had arrived.
     ///   - url: the request's URL; only scheme, host and port reach the text.
-    ///   - note: libcurl's own text, for TLS failures only: elsewhere it may quote what the upstream sent.
+    ///   - note: libcurl's own text, shown for TLS failures only: elsewhere it may quote what the upstream sent.
     static func error(
         _ result: CURLcode, systemErrno: Int32, headComplete: Bool, url: String, note: String
     ) -> TransportError {
-        let code = code(result, systemErrno: systemErrno, headComplete: headComplete)
+        // libcurl reports broken chunked framing as a failed read; only its text says which it was.
+        let brokenChunk = result == CURLE_RECV_ERROR && headComplete && note.contains("chunk")
+        let code =
+            brokenChunk ? .protocolError : code(result, systemErrno: systemErrno, headComplete: headComplete)
         var detail = origin(url) + ": " + String(cString: curl_easy_strerror(result))
         if code == .tlsFailure, !note.isEmpty { detail += " (\(note))" }
         if systemErrno != 0, code == .connectRefused || code == .connectTimeout || code == .reset {
@@ -34,7 +37,7 @@ enum CurlErrors {
             CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CRL_BADFILE, CURLE_SSL_ISSUER_ERROR,
             CURLE_SSL_PINNEDPUBKEYNOTMATCH, CURLE_SSL_INVALIDCERTSTATUS, CURLE_SSL_CLIENTCERT:
             .tlsFailure
-        case CURLE_PARTIAL_FILE: .truncated
+        case CURLE_PARTIAL_FILE: headComplete ? .truncated : .reset
         case CURLE_GOT_NOTHING, CURLE_SEND_ERROR, CURLE_RECV_ERROR, CURLE_HTTP2, CURLE_HTTP2_STREAM,
             CURLE_SEND_FAIL_REWIND:
             .reset

@@ -45,6 +45,7 @@ final class CurlHandle {
         _ = ccurl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
         _ = ccurl_set_write(easy, curlWriteCallback, me)
         _ = ccurl_set_header(easy, curlHeaderCallback, me)
+        _ = ccurl_set_prerequest(easy, curlPrerequestCallback, me)
         _ = ccurl_set_close_socket(easy, closeSocket, closeSocketData)
         _ = ccurl_set_long(easy, CURLOPT_NOSIGNAL, 1)
         _ = ccurl_set_long(easy, CURLOPT_NOPROGRESS, 1)
@@ -181,6 +182,14 @@ private func curlHeaderCallback(
         return 0
     }
     return size * count
+}
+
+private func curlPrerequestCallback(
+    _ handle: UnsafeMutableRawPointer?, _ remoteAddress: UnsafeMutablePointer<CChar>?,
+    _ localAddress: UnsafeMutablePointer<CChar>?, _ remotePort: Int32, _ localPort: Int32
+) -> Int32 {
+    let handle = Unmanaged<CurlHandle>.fromOpaque(handle!).takeUnretainedValue()
+    return handle.transfer?.maySend() == true ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }
 
 private func curlWriteCallback(

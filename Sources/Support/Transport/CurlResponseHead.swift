@@ -7,6 +7,7 @@ struct CurlResponseHead {
     private var fields = HTTPFields()
     private var sawStatusLine = false
     private var headBytes = 0
+    private var length: Int?
     private let limits: Limits
 
     init(limits: Limits) { self.limits = limits }
@@ -43,6 +44,7 @@ struct CurlResponseHead {
         if status >= 200 { return true }
         guard status != 101 else { throw TransportError(.protocolError, "the upstream switched protocols unasked") }
         sawStatusLine = false
+        length = nil
         fields = HTTPFields()
         return false
     }
@@ -80,6 +82,24 @@ struct CurlResponseHead {
         sawStatusLine = true
     }
 
+    /// Two lengths that differ mean that someone on the way sees another message than we do (RFC 9112 section 6.3).
+    private mutating func checkLength(_ value: Span<UInt8>) throws(TransportError) {
+        var number = 0
+        for index in value.indices {
+            let byte = value[index]
+            if byte == 0x20 || byte == 0x09 { continue }
+            let (tenfold, overflow) = number.multipliedReportingOverflow(by: 10)
+            guard byte &- 0x30 < 10, !overflow, tenfold <= Int.max - 9 else {
+                throw TransportError(.protocolError, "the response's Content-Length is not a number")
+            }
+            number = tenfold + Int(byte &- 0x30)
+        }
+        guard length == nil || length == number else {
+            throw TransportError(.protocolError, "the response has two Content-Length fields that differ")
+        }
+        length = number
+    }
+
     private mutating func parseField(_ line: Span<UInt8>) throws(TransportError) {
         guard fields.count < limits.fieldCount else {
             throw TransportError(.responseHeadTooLarge, "the response has more than \(limits.fieldCount) fields")
@@ -88,6 +108,9 @@ struct CurlResponseHead {
         while colon < line.count, line[colon] != 0x3A { colon += 1 }
         guard colon < line.count else {
             throw TransportError(.protocolError, "a field line of the response has no colon")
+        }
+        if colon == 14, line.startsIgnoringCase("content-length") {
+            try checkLength(line.extracting(colon + 1..<line.count))
         }
         do throws(WireError) {
             try fields.append(name: line.extracting(0..<colon), value: line.extracting(colon + 1..<line.count))
@@ -103,6 +126,13 @@ extension Span<UInt8> {
         guard count >= prefix.utf8CodeUnitCount else { return false }
         return prefix.withUTF8Buffer { wanted in
             for index in wanted.indices where self[index] != wanted[index] { return false }
+            return true
+        }
+    }
+    fileprivate func startsIgnoringCase(_ lowercased: StaticString) -> Bool {
+        guard count >= lowercased.utf8CodeUnitCount else { return false }
+        return lowercased.withUTF8Buffer { wanted in
+            for index in wanted.indices where self[index] | 0x20 != wanted[index] | 0x20 { return false }
             return true
         }
     }

@@ -30,6 +30,7 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
     private var deadline: DeadlineID?
     private var start_ns: UInt64 = 0
     private var progress_ns: UInt64 = 0
+    private var sent_ns: UInt64?
 
     init(_ request: UpstreamRequest, engine: CurlEngine) {
         self.request = request
@@ -89,6 +90,22 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
         start_ns = engine.loop.now_ns
         progress_ns = start_ns
         deadline = engine.loop.schedule(after_ms: timeLeft_ms(EventLoop.clock_ns()).least, self)
+    }
+
+    /// Asked before the request goes out, again when libcurl wants to repeat it because a kept-alive connection died
+    /// without an answer. Soon after sending, the connection was surely stale; later the upstream may have died at work,
+    /// and repeating the work is not ours to decide.
+    func maySend() -> Bool {
+        let now_ns = engine.loop.now_ns
+        guard let sent_ns else {
+            self.sent_ns = now_ns
+            return true
+        }
+        let after_ms = elapsed_ms(since: sent_ns, now_ns)
+        guard after_ms >= engine.limits.upstreamResend_ms else { return true }
+        failure = TransportError(
+            .reset, "\(CurlErrors.origin(request.url)): the connection died without an answer after \(after_ms) ms")
+        return false
     }
 
     /// One line of a response head or trailer. False makes libcurl stop.

@@ -6,9 +6,10 @@ public import Wire
 /// A request that is sent on one of the loops stays on it: no thread hop, and its connections belong to that loop. One
 /// from elsewhere goes to the loops in turn.
 ///
-/// A request on a kept-alive connection that dies without one byte of an answer is sent once more on a fresh connection,
-/// whatever its method: libcurl cannot tell a connection that the upstream had closed for idleness from an upstream that
-/// died at work. A connection made for the request itself is never retried here.
+/// A request on a kept-alive connection that dies without one full line of an answer is sent once more on a fresh
+/// connection, whatever its method, if that happens within `Limits.upstreamResend_ms` of sending: such a connection had
+/// been closed by the upstream for idleness. Later than that, and on a connection made for the request itself, it fails
+/// with `reset`, and the caller decides.
 public final class CurlTransport: UpstreamTransport {
     private let engines: [CurlEngine]
     /// A loop made here and ended here.

@@ -85,6 +85,9 @@ public struct Limits: Sendable, Hashable {
     public var upstreamConnectionPerHostCount = 1024
     /// Most connections kept open, idle ones included, for later requests.
     public var upstreamIdleConnectionCount = 256
+    /// How long after sending a request on a kept-alive connection that connection may die for the request to be sent
+    /// again on a fresh one; 0 for never.
+    public var upstreamResend_ms = 1000
     /// Most bytes of one response that wait for their consumer before the upstream is made to wait.
     public var upstreamBufferBytes = 128 * 1024
     /// Most bytes read from an upstream's socket at once.

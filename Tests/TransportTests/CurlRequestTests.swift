@@ -1,0 +1,162 @@
+import Glibc
+import Synchronization
+import Testing
+import Transport
+import Wire
+
+/// The bytes that reach the upstream.
+@Suite(.timeLimit(.minutes(1))) struct CurlRequestTests {
+    /// Sends `request` (its URL is replaced) and returns what the upstream received.
+    private func received(_ request: UpstreamRequest, path: String = "/v1/x?a=b%20c") async throws -> String {
+        let seen = Lock("")
+        let upstream = FakeUpstream { connection in
+            while let request = connection.readRequest() {
+                seen.withLock { $0 = request }
+                connection.answer("")
+            }
+        }
+        defer { upstream.stop() }
+        var request = request
+        request.url = upstream.origin + path
+        let transport = try CurlTransport()
+        _ = try await transport.send(request)
+        await transport.shutDown()
+        return seen.withLock { $0 }.replacing("127.0.0.1:\(upstream.port)", with: "HOST")
+    }
+
+    private func fields(_ pairs: KeyValuePairs<String, String>) throws -> HTTPFields {
+        var fields = HTTPFields()
+        for (name, value) in pairs { try fields.append(name, value) }
+        return fields
+    }
+
+    @Test func aPostArrivesByteForByte() async throws {
+        let fields = try fields([
+            "content-type": "application/json", "X-zeta": "1", "Authorization": "Bearer k", "x-ALPHA": "two  words",
+            "X-zeta": "2", "user-agent": "OpenAI/Python 1.0", "Accept": "application/json", "x-empty": "",
+        ])
+        let received = try await received(
+            UpstreamRequest(method: .post, url: "", fields: fields, body: Array(#"{"model":"ü"}"#.utf8)))
+        #expect(
+            received == """
+                POST /v1/x?a=b%20c HTTP/1.1\r
+                Host: HOST\r
+                content-type: application/json\r
+                X-zeta: 1\r
+                Authorization: Bearer k\r
+                x-ALPHA: two  words\r
+                X-zeta: 2\r
+                user-agent: OpenAI/Python 1.0\r
+                Accept: application/json\r
+                x-empty:\r
+                Content-Length: 14\r
+                \r
+                {"model":"ü"}
+                """)
+    }
+
+    @Test func nothingIsAddedToABareGet() async throws {
+        let received = try await received(UpstreamRequest(method: .get, url: ""))
+        #expect(received == "GET /v1/x?a=b%20c HTTP/1.1\r\nHost: HOST\r\n\r\n")
+    }
+
+    @Test func anEmptyPostSaysItsLength() async throws {
+        let received = try await received(UpstreamRequest(method: .post, url: ""))
+        #expect(received == "POST /v1/x?a=b%20c HTTP/1.1\r\nHost: HOST\r\nContent-Length: 0\r\n\r\n")
+    }
+
+    @Test(arguments: ["PUT", "PATCH", "DELETE", "OPTIONS", "GET", "PROPFIND"])
+    func anyMethodCanHaveABody(name: String) async throws {
+        let method = try #require(HTTPMethod(name))
+        let received = try await received(UpstreamRequest(method: method, url: "", body: Array("x=1".utf8)))
+        #expect(received == "\(name) /v1/x?a=b%20c HTTP/1.1\r\nHost: HOST\r\nContent-Length: 3\r\n\r\nx=1")
+    }
+
+    @Test func aDeleteWithoutBodySaysNoLength() async throws {
+        let received = try await received(UpstreamRequest(method: .delete, url: ""))
+        #expect(received == "DELETE /v1/x?a=b%20c HTTP/1.1\r\nHost: HOST\r\n\r\n")
+    }
+
+    @Test func fieldsOfTheConnectionAreLeftOut() async throws {
+        let fields = try fields([
+            "Connection": "close, x-hop", "Keep-Alive": "timeout=5", "TE": "trailers", "Trailer": "x",
+            "Transfer-Encoding": "chunked", "Upgrade": "h2c", "Expect": "100-continue", "content-length": "999",
+            "Proxy-Connection": "keep-alive", "host": "given.example", "x-kept": "yes",
+        ])
+        let received = try await received(UpstreamRequest(method: .post, url: "", fields: fields, body: [0x61]))
+        #expect(
+            received
+                == "POST /v1/x?a=b%20c HTTP/1.1\r\nHost: given.example\r\nx-kept: yes\r\nContent-Length: 1\r\n\r\na")
+    }
+
+    @Test func dotsInThePathStayAsGiven() async throws {
+        let received = try await received(UpstreamRequest(method: .get, url: ""), path: "/a/../b/./c")
+        #expect(received.hasPrefix("GET /a/../b/./c HTTP/1.1\r\n"))
+    }
+
+    @Test func aLargeBodyIsNotHeldBackByExpect() async throws {
+        let seen = Lock(0)
+        let upstream = FakeUpstream { connection in
+            while let request = connection.readRequest() {
+                seen.withLock { $0 = request.utf8.count }
+                connection.answer("ok")
+            }
+        }
+        defer { upstream.stop() }
+        let transport = try CurlTransport()
+        let body = [UInt8](repeating: 0x61, count: 4 << 20)
+        // With "Expect: 100-continue" libcurl would wait a second for a line that never comes.
+        let response = try await transport.send(
+            UpstreamRequest(
+                method: .post, url: upstream.origin, body: body, timeouts: UpstreamTimeouts(firstByte_ms: 900)))
+        #expect(response.status == 200)
+        #expect(seen.withLock { $0 } > 4 << 20)
+        await transport.shutDown()
+    }
+
+    @Test func aUnixSocketReplacesHostAndPort() async throws {
+        let path = "/tmp/routerkit-\(getpid())-upstream.sock"
+        unlink(path)
+        let upstream = FakeUpstream(unixPath: path) { connection in
+            while let request = connection.readRequest() { connection.answer(request) }
+        }
+        defer { upstream.stop() }
+        let transport = try CurlTransport()
+        let response = try await transport.send(
+            UpstreamRequest(method: .get, url: "http://model/health", unixSocketPath: path))
+        let body = try await response.body.collect(limitBytes: 1000)
+        #expect(String(decoding: body, as: UTF8.self) == "GET /health HTTP/1.1\r\nHost: model\r\n\r\n")
+        await transport.shutDown()
+    }
+
+    @Test func aHandleForgetsTheRequestBefore() async throws {
+        let upstream = FakeUpstream { connection in
+            while let request = connection.readRequest() {
+                connection.answer(request.hasPrefix("HEAD") ? "" : request)
+            }
+        }
+        defer { upstream.stop() }
+        let transport = try CurlTransport()
+        func echoed(_ method: HTTPMethod, _ body: String, _ pairs: KeyValuePairs<String, String> = [:]) async throws
+            -> String
+        {
+            let response = try await transport.send(
+                UpstreamRequest(
+                    method: method, url: upstream.origin + "/", fields: try fields(pairs), body: Array(body.utf8)))
+            return String(decoding: try await response.body.collect(limitBytes: 1000), as: UTF8.self)
+                .replacing("127.0.0.1:\(upstream.port)", with: "HOST")
+        }
+        #expect(
+            try await echoed(.put, "long body", ["X-Secret": "s", "Content-Type": "a/b"])
+                == "PUT / HTTP/1.1\r\nHost: HOST\r\nX-Secret: s\r\nContent-Type: a/b\r\nContent-Length: 9\r\n\r\nlong body"
+        )
+        #expect(try await echoed(.get, "") == "GET / HTTP/1.1\r\nHost: HOST\r\n\r\n")
+        #expect(try await echoed(.post, "b") == "POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 1\r\n\r\nb")
+        #expect(try await echoed(.head, "") == "")
+        #expect(try await echoed(.post, "") == "POST / HTTP/1.1\r\nHost: HOST\r\nContent-Length: 0\r\n\r\n")
+        #expect(try await echoed(.delete, "") == "DELETE / HTTP/1.1\r\nHost: HOST\r\n\r\n")
+        #expect(try await echoed(.get, "") == "GET / HTTP/1.1\r\nHost: HOST\r\n\r\n")
+        #expect(transport.statistics.connectionsOpened == 1)
+        await transport.shutDown()
+    }
+}
