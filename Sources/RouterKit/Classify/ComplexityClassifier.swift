@@ -1,0 +1,12 @@
+/// Predicts how well models of each capability tier would answer a request.
+///
+/// Conformances must be pure and deterministic: the same request gives the same assessment, so that a decision can
+/// be replayed. `assess` runs on an event-loop thread, synchronously, with a budget of 100 microseconds; it must
+/// neither block nor throw, and must answer `support` 0 rather than guess when it does not know.
+public protocol ComplexityClassifier: Sendable {
+    /// Names the classifier and its coefficients, for example "heuristic-1"; changes when predictions change.
+    var version: String { get }
+
+    /// Judges `request`.
+    func assess(_ request: borrowing RequestView) -> Assessment
+}

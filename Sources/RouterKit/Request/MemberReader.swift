@@ -1,0 +1,158 @@
+import Wire
+
+/// Reads the members of a body's outermost object that decide the route.
+struct MemberReader {
+    private(set) var model = ""
+    private(set) var modelRange = 0..<0
+    private(set) var stream = false
+    private(set) var streamOptions: Range<Int>?
+    private(set) var includeUsage: Range<Int>?
+    private(set) var includesUsage = false
+    private(set) var toolCount = 0
+    private(set) var toolBytes = 0
+    private(set) var toolChoice: ToolChoice?
+    private(set) var needsJSONMode = false
+    private(set) var needsJSONSchema = false
+    private(set) var maxOutputTokens: Int?
+    private(set) var setsReasoning = false
+    private(set) var previousResponseID: String?
+    private(set) var conversation = Conversation()
+
+    /// The members that are read. Each may be given once: with two, this router and the upstream might each believe
+    /// a different one.
+    private enum Name: String, CaseIterable {
+        case model, stream, messages, input, prompt, system, instructions, tools, functions, reasoning, thinking, text
+        case streamOptions = "stream_options"
+        case toolChoice = "tool_choice"
+        case responseFormat = "response_format"
+        case outputFormat = "output_format"
+        case outputConfig = "output_config"
+        case maxTokens = "max_tokens"
+        case maxCompletionTokens = "max_completion_tokens"
+        case maxOutputTokens = "max_output_tokens"
+        case reasoningEffort = "reasoning_effort"
+        case previousResponseID = "previous_response_id"
+    }
+
+    /// Reads the members of `document`, which is an object.
+    init(_ document: JSONDocument, _ dialect: Dialect) throws(RequestError) {
+        var seen: UInt32 = 0
+        var foundModel = false
+        for member in document.members() {
+            guard let name = Name(rawValue: member.key) else { continue }
+            let bit = UInt32(1) << UInt32(Name.allCases.firstIndex(of: name) ?? 0)
+            guard seen & bit == 0 else { throw Self.duplicate(name.rawValue, member.keyRange) }
+            seen |= bit
+            switch name {
+            case .model:
+                try readModel(member, document)
+                foundModel = true
+            case .stream: try readStream(member)
+            case .streamOptions: try readStreamOptions(member, document)
+            default: readFact(name, member, dialect, document)
+            }
+        }
+        guard foundModel else {
+            throw RequestError(
+                .missingModel, #"The body has no "model". Name a model of the pool, or "auto"."#, param: "model")
+        }
+    }
+
+    private mutating func readModel(_ member: JSONMember, _ document: JSONDocument) throws(RequestError) {
+        guard member.kind == .string else {
+            throw RequestError(
+                .wrongType, #""model" must be a string."#, param: "model", offset: member.valueRange.lowerBound)
+        }
+        model = JSONText.decodeString(document.bytes.span.extracting(member.valueRange))
+        modelRange = member.valueRange
+    }
+
+    private mutating func readStream(_ member: JSONMember) throws(RequestError) {
+        switch member.kind {
+        case .true: stream = true
+        case .false, .null: stream = false
+        default:
+            throw RequestError(
+                .wrongType, #""stream" must be true or false."#, param: "stream", offset: member.valueRange.lowerBound)
+        }
+    }
+
+    private mutating func readStreamOptions(_ member: JSONMember, _ document: JSONDocument) throws(RequestError) {
+        streamOptions = member.valueRange
+        var cursor = JSONCursor(document, at: member.valueRange.lowerBound)
+        guard cursor.enterObject() else { return }
+        while cursor.nextKey() {
+            guard cursor.keyEquals("include_usage") else { continue }
+            guard includeUsage == nil else { throw Self.duplicate("stream_options.include_usage", cursor.keyRange) }
+            includesUsage = cursor.kind == .true
+            includeUsage = cursor.skipValue()
+        }
+    }
+
+    private static func duplicate(_ path: String, _ place: Range<Int>) -> RequestError {
+        RequestError(
+            .duplicateKey, #""\#(path)" is given more than once. Send it once."#, param: path,
+            offset: place.lowerBound)
+    }
+
+    private mutating func readFact(
+        _ name: Name, _ member: JSONMember, _ dialect: Dialect, _ document: JSONDocument
+    ) {
+        let value = member.valueRange
+        var cursor = JSONCursor(document, at: value.lowerBound)
+        switch name {
+        case .model, .stream, .streamOptions: break
+        case .messages where dialect == .chatCompletions || dialect == .messages,
+            .input where dialect == .responses:
+            conversation.readMessages(&cursor, in: document)
+        case .input where dialect == .embeddings, .prompt where dialect == .completions:
+            conversation.readContent(&cursor, by: .human)
+        case .system where dialect == .messages, .instructions where dialect == .responses:
+            conversation.readContent(&cursor, by: .system)
+        case .messages, .input, .prompt, .system, .instructions: break
+        case .tools, .functions: readTools(&cursor)
+        case .toolChoice: readToolChoice(&cursor)
+        case .responseFormat, .outputFormat: readFormat(&cursor)
+        case .text, .outputConfig: if Self.move(&cursor, to: "format") { readFormat(&cursor) }
+        case .maxTokens, .maxCompletionTokens, .maxOutputTokens:
+            if let tokens = cursor.int(), tokens >= 0 { maxOutputTokens = max(maxOutputTokens ?? 0, tokens) }
+        case .reasoning, .reasoningEffort, .thinking: setsReasoning = setsReasoning || member.kind != .null
+        case .previousResponseID: previousResponseID = cursor.string()
+        }
+    }
+
+    private mutating func readTools(_ cursor: inout JSONCursor) {
+        let start = cursor.offset
+        let before = toolCount
+        guard cursor.enterArray() else { return }
+        while cursor.nextElement() { toolCount += 1 }
+        if toolCount > before { toolBytes += cursor.offset - start }
+    }
+
+    /// Reads `"auto"`, `"none"`, `"required"`, an object that names a tool, or the way of Messages:
+    /// `{"type": "auto" | "any" | "tool" | "none"}`.
+    private mutating func readToolChoice(_ cursor: inout JSONCursor) {
+        guard cursor.kind == .string || Self.move(&cursor, to: "type"), let choice = cursor.string() else { return }
+        switch choice {
+        case "auto": toolChoice = .auto
+        case "none": toolChoice = ToolChoice.none
+        default: toolChoice = .required
+        }
+    }
+
+    /// Reads `{"type": "json_object" | "json_schema" | "text", ...}`.
+    private mutating func readFormat(_ cursor: inout JSONCursor) {
+        guard Self.move(&cursor, to: "type"), let type = cursor.string() else { return }
+        if type == "json_object" { needsJSONMode = true }
+        if type == "json_schema" { needsJSONSchema = true }
+    }
+
+    /// Moves from an object to the value of its first member `key`; false when there is none, or no object.
+    private static func move(_ cursor: inout JSONCursor, to key: String) -> Bool {
+        guard cursor.enterObject() else { return false }
+        while cursor.nextKey() {
+            if cursor.keyEquals(key) { return true }
+        }
+        return false
+    }
+}

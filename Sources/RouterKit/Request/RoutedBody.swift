@@ -1,0 +1,76 @@
+import Wire
+
+extension RequestView {
+    /// The body to send upstream: the client's bytes, with only the values below changed.
+    ///
+    /// - Parameters:
+    ///   - upstreamModel: replaces the value of `model`.
+    ///   - overrides: each replaces the value of its top-level member, or is inserted as the first member when the
+    ///     client did not send it. A member that the client sent twice is replaced twice, whichever one counts.
+    ///   - requestUsage: whether to ask for the usage chunk in a streamed Chat Completions or Completions request that
+    ///     does not ask for it. The caller must then keep that chunk from the client: see `includesUsage`.
+    public func body(
+        routedTo upstreamModel: String, overrides: [ParameterOverride] = [], requestUsage: Bool = false
+    ) -> [UInt8] {
+        var splice = JSONSplice()
+        var quoted: [UInt8] = []
+        JSONText.appendQuoted(upstreamModel, to: &quoted)
+        splice.replace(modelRange, with: quoted)
+        var inserted: [UInt8] = []
+        var overridesStreamOptions = false
+        for override in Self.lastOfEachKey(overrides) {
+            if override.key == "stream_options" { overridesStreamOptions = true }
+            var isPresent = false
+            for member in document.members(named: override.key) {
+                splice.replace(member.valueRange, with: override.json)
+                isPresent = true
+            }
+            if !isPresent { Self.append(override.key, override.json, to: &inserted) }
+        }
+        if requestUsage, stream, !overridesStreamOptions, dialect == .chatCompletions || dialect == .completions {
+            askForUsage(&splice, &inserted)
+        }
+        if !inserted.isEmpty { splice.insert(inserted, at: document.range.lowerBound + 1) }
+        return splice.apply(to: body)
+    }
+
+    /// Sets `stream_options.include_usage` to true with the least change.
+    private func askForUsage(_ splice: inout JSONSplice, _ inserted: inout [UInt8]) {
+        let setting = Array(#""include_usage":true"#.utf8)
+        guard let streamOptions else {
+            return Self.append("stream_options", [UInt8(ascii: "{")] + setting + [UInt8(ascii: "}")], to: &inserted)
+        }
+        if let includeUsage {
+            if !includesUsage { splice.replace(includeUsage, with: Array("true".utf8)) }
+            return
+        }
+        switch body[streamOptions.lowerBound] {
+        case UInt8(ascii: "{"):
+            let separator = Self.isEmptyObject(body, streamOptions) ? [] : [UInt8(ascii: ",")]
+            splice.insert(setting + separator, at: streamOptions.lowerBound + 1)
+        case UInt8(ascii: "n"):
+            splice.replace(streamOptions, with: [UInt8(ascii: "{")] + setting + [UInt8(ascii: "}")])
+        default: break  // Not an object: the upstream refuses it in its own words.
+        }
+    }
+
+    /// Appends `"key":json,`: what is inserted always stands before `model`, so that a comma always follows.
+    private static func append(_ key: String, _ json: [UInt8], to inserted: inout [UInt8]) {
+        JSONText.appendQuoted(key, to: &inserted)
+        inserted.append(UInt8(ascii: ":"))
+        inserted.append(contentsOf: json)
+        inserted.append(UInt8(ascii: ","))
+    }
+
+    private static func isEmptyObject(_ body: [UInt8], _ range: Range<Int>) -> Bool {
+        body[(range.lowerBound + 1)..<(range.upperBound - 1)].allSatisfy { $0 <= 0x20 }
+    }
+
+    /// The overrides in effect: of two for one key the later one.
+    private static func lastOfEachKey(_ overrides: [ParameterOverride]) -> [ParameterOverride] {
+        guard overrides.count > 1 else { return overrides }
+        return overrides.enumerated().filter { index, override in
+            !overrides[(index + 1)...].contains { $0.key == override.key }
+        }.map(\.element)
+    }
+}
