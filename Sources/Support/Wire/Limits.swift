@@ -110,6 +110,26 @@ public struct Limits: Sendable, Hashable {
     /// Responses answers whose deployment is remembered for `previous_response_id`; the oldest goes first.
     public var responsePinCount = 65_536
 
+    // MARK: Routing
+
+    /// Most models in a pool.
+    public var poolModelsCount = 1024
+    /// Most deployments of one model.
+    public var poolDeploymentsCount = 256
+    /// Most receipts kept for `GET /v1/routes/{id}`; the oldest goes first.
+    public var decisionStoreCount = 2048
+
+    // MARK: Decision log
+
+    /// Most bytes waiting for the log's writer; lines beyond it are dropped and counted.
+    public var logQueueBytes = 8 * 1024 * 1024
+    /// Most bytes of a prompt that are kept, when prompts are kept at all.
+    public var logPromptBytes = 64 * 1024
+    /// Longest line that a report reads; a longer one counts as damaged.
+    public var logLineBytes = 4 * 1024 * 1024
+    /// Most models, labels or clients that a report tells apart; the rest is summed up as "other".
+    public var reportGroupsCount = 256
+
     /// The standard values.
     public init() {}
 }

@@ -1,0 +1,70 @@
+extension Reason: CustomStringConvertible {
+    /// A phrase for people. ASCII without quotes, backslashes or control characters: safe in a header field and,
+    /// unescaped, in a JSON string.
+    public var description: String {
+        var bytes: [UInt8] = []
+        appendText(to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Appends ``description`` without making a string.
+    func appendText(to bytes: inout [UInt8]) {
+        switch self {
+        case .bestQuality: ByteText.append("best predicted quality", to: &bytes)
+        case .cheapestInBand(let band):
+            ByteText.append("cheapest within ", to: &bytes)
+            ByteText.appendFixed(band, decimals: 4, to: &bytes)
+            ByteText.append(" of the best predicted quality", to: &bytes)
+        case .strongestForLowSupport(let support):
+            ByteText.append("classifier unsure (support ", to: &bytes)
+            ByteText.appendFixed(support, decimals: 2, to: &bytes)
+            ByteText.append("), so the strongest tier", to: &bytes)
+        case .pinned: ByteText.append("named by the client", to: &bytes)
+        case .belowBand(let shortBy):
+            ByteText.append("predicted quality is below the band by ", to: &bytes)
+            ByteText.appendFixed(shortBy, decimals: 4, to: &bytes)
+        case .dearer(let by_usd):
+            ByteText.append("dearer by $", to: &bytes)
+            ByteText.appendFixed(by_usd, decimals: 6, to: &bytes)
+        case .tied: ByteText.append("as good and as dear, but later in the pool", to: &bytes)
+        case .priceUnknown: ByteText.append("price unknown, counted as dearest", to: &bytes)
+        case .weakerTier: ByteText.append("weaker tier while the classifier is unsure", to: &bytes)
+        default: appendRejection(to: &bytes)
+        }
+    }
+
+    private func appendRejection(to bytes: inout [UInt8]) {
+        switch self {
+        case .notAllowed: ByteText.append("not among the models this request may use", to: &bytes)
+        case .notRequested: ByteText.append("the client named another model", to: &bytes)
+        case .dialectNotSpoken(let dialect):
+            ByteText.append("does not speak ", to: &bytes)
+            ByteText.append(dialect.rawValue, to: &bytes)
+        case .modalityNotTaken(let missing):
+            ByteText.append("does not take", to: &bytes)
+            for (name, value) in Modalities.names where missing.contains(value) {
+                ByteText.append(" ", to: &bytes)
+                ByteText.append(name, to: &bytes)
+            }
+        case .toolsNotSupported: ByteText.append("does not take tools", to: &bytes)
+        case .jsonSchemaNotSupported: ByteText.append("does not follow JSON schemas", to: &bytes)
+        case .jsonModeNotSupported: ByteText.append("has no JSON mode", to: &bytes)
+        case .contextTooSmall(let neededTokens, let windowTokens):
+            ByteText.append("needs ", to: &bytes)
+            ByteText.append(neededTokens, to: &bytes)
+            ByteText.append(" tokens, window is ", to: &bytes)
+            ByteText.append(windowTokens, to: &bytes)
+        case .outputTooLong(let askedTokens, let boundTokens):
+            ByteText.append("answers at most ", to: &bytes)
+            ByteText.append(boundTokens, to: &bytes)
+            ByteText.append(" tokens, asked for ", to: &bytes)
+            ByteText.append(askedTokens, to: &bytes)
+        case .saturated: ByteText.append("has as many requests in flight as it may have", to: &bytes)
+        case .coolingDown(let retryAfter_ms):
+            ByteText.append("cooling down after failures for ", to: &bytes)
+            ByteText.append(retryAfter_ms, to: &bytes)
+            ByteText.append(" ms", to: &bytes)
+        default: preconditionFailure("a reason without text")
+        }
+    }
+}

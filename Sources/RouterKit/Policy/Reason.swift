@@ -1,0 +1,97 @@
+/// Why a model stands where it stands in a plan: chosen, kept for failover, or rejected.
+public enum Reason: Sendable, Hashable {
+    // MARK: Chosen
+
+    /// Best predicted quality.
+    case bestQuality
+    /// Cheapest of the models within `band` of the best predicted quality.
+    case cheapestInBand(band: Double)
+    /// The classifier does not trust itself (`support` is low), so the strongest eligible tier answers.
+    case strongestForLowSupport(support: Double)
+    /// The client named this model.
+    case pinned
+
+    // MARK: Kept for failover
+
+    /// Predicted quality is short of the band by this much.
+    case belowBand(shortBy: Double)
+    /// Good enough, but dearer than the chosen model by this many USD.
+    case dearer(by_usd: Double)
+    /// As good and as dear as the chosen model, which comes first in the pool.
+    case tied
+    /// Good enough, but its price is unknown, which counts as dearest.
+    case priceUnknown
+    /// Below the strongest eligible tier while support is low.
+    case weakerTier
+
+    // MARK: Rejected
+
+    /// Not in the list of models that this request may use.
+    case notAllowed
+    /// The client named another model.
+    case notRequested
+    /// Does not speak the client's API.
+    case dialectNotSpoken(Dialect)
+    /// Does not take some kind of input that the request holds.
+    case modalityNotTaken(Modalities)
+    /// Does not take tools.
+    case toolsNotSupported
+    /// Does not follow schemas.
+    case jsonSchemaNotSupported
+    /// Has no JSON mode.
+    case jsonModeNotSupported
+    /// Prompt and answer do not fit its window.
+    case contextTooSmall(neededTokens: Int, windowTokens: Int)
+    /// The client allows a longer answer than the model gives.
+    case outputTooLong(askedTokens: Int, boundTokens: Int)
+    /// Has as many requests in flight as it may have.
+    case saturated
+    /// Cools down after failures.
+    case coolingDown(retryAfter_ms: Int)
+
+    /// Stable and bounded, for metrics and for programs that read receipts.
+    public var label: StaticString {
+        switch self {
+        case .bestQuality: "best_quality"
+        case .cheapestInBand: "cheapest_in_band"
+        case .strongestForLowSupport: "low_support"
+        case .pinned: "pinned"
+        case .belowBand: "below_band"
+        case .dearer: "dearer"
+        case .tied: "tied"
+        case .priceUnknown: "price_unknown"
+        case .weakerTier: "weaker_tier"
+        case .notAllowed: "not_allowed"
+        case .notRequested: "not_requested"
+        case .dialectNotSpoken: "dialect"
+        case .modalityNotTaken: "modality"
+        case .toolsNotSupported: "no_tools"
+        case .jsonSchemaNotSupported: "no_json_schema"
+        case .jsonModeNotSupported: "no_json_mode"
+        case .contextTooSmall: "context_too_small"
+        case .outputTooLong: "output_too_long"
+        case .saturated: "saturated"
+        case .coolingDown: "cooling_down"
+        }
+    }
+
+    /// Whether the model cannot take the request at all.
+    public var isRejection: Bool {
+        switch self {
+        case .bestQuality, .cheapestInBand, .strongestForLowSupport, .pinned, .belowBand, .dearer, .tied,
+            .priceUnknown, .weakerTier:
+            false
+        case .notAllowed, .notRequested, .dialectNotSpoken, .modalityNotTaken, .toolsNotSupported,
+            .jsonSchemaNotSupported, .jsonModeNotSupported, .contextTooSmall, .outputTooLong, .saturated, .coolingDown:
+            true
+        }
+    }
+
+    /// Whether only the pool's present state speaks against the model: the same request may pass later.
+    public var isTemporary: Bool {
+        switch self {
+        case .saturated, .coolingDown: true
+        default: false
+        }
+    }
+}
