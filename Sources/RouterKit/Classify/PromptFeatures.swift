@@ -4,6 +4,8 @@ import Glibc
 enum PromptKind: Int, CaseIterable {
     /// Greetings, thanks, small talk.
     case smallTalk
+    /// A question of a few words for a fact that every model knows: a capital, a synonym, a spelling.
+    case lookup
     /// Text is given and is to be translated, shortened, corrected or reformatted.
     case transformation
     /// A question with lettered answers to choose from.
@@ -20,13 +22,30 @@ enum PromptKind: Int, CaseIterable {
     case passage
     /// None of these.
     case other
+
+    /// The name in signals.
+    var name: StaticString {
+        switch self {
+        case .smallTalk: "small-talk"
+        case .lookup: "common-fact"
+        case .transformation: "transformation"
+        case .multipleChoice: "multiple-choice"
+        case .wordProblem: "word-problem"
+        case .mathematics: "mathematics"
+        case .code: "code-task"
+        case .shortQuestion: "short-question"
+        case .passage: "passage"
+        case .other: "unrecognised"
+        }
+    }
 }
 
 /// The numbers that the logistic heads weigh, each scaled to lie roughly in 0...4.
 ///
 /// The order is the order of the coefficients in `HeuristicWeights`.
 enum Feature: Int, CaseIterable {
-    case length, lengthSquared, wordLength, longWords, capitals, digits, numbers, longNumbers, sentences, questionMarks
+    case length, lengthSquared, wordLength, longWords, rareWords, capitals, digits, numbers, longNumbers, sentences,
+        questionMarks
     case mathsSymbols, latex, parentheses, codeSymbols, indentation, options, manyOptions, listLines, lines
     case knownShare, functionShare, opensWithQuestion, opensWithReason
     // The word classes, in the order of their bits.
@@ -38,12 +57,12 @@ enum Feature: Int, CaseIterable {
     case choiceLength, choiceNumbers, wordProblemLength, wordProblemNumbers, mathematicsLength, codeLength
 
     /// How many there are.
-    static let count = 58
+    static let count = 59
 }
 
 /// The features of one prompt, stored inline.
 struct PromptFeatures {
-    private(set) var values = InlineArray<58, Double>(repeating: 0)
+    private(set) var values = InlineArray<59, Double>(repeating: 0)
     /// What kind of prompt it is.
     let kind: PromptKind
 
@@ -60,6 +79,7 @@ struct PromptFeatures {
         set(.lengthSquared, length * length / 4)
         set(.wordLength, min(4, Double(counts.letters) / words / 3))
         set(.longWords, 4 * Double(counts.longWords) / words)
+        set(.rareWords, log1p(Double(counts.rareWords)))
         set(.capitals, min(4, 20 * Double(counts.uppercase) / characters))
         set(.digits, min(4, 20 * Double(counts.digits) / characters))
         set(.numbers, log1p(Double(counts.numbers)))
@@ -103,7 +123,7 @@ struct PromptFeatures {
             set(.codeLength, length)
         case .shortQuestion: set(.isShortQuestion, 1)
         case .passage: set(.isPassage, 1)
-        case .smallTalk, .transformation, .other: break
+        case .smallTalk, .lookup, .transformation, .other: break
         }
     }
 
@@ -119,7 +139,9 @@ extension PromptKind {
         let codeMarks = counts.codeSymbols + 2 * counts.indentedLines + 10 * counts.fences
         if counts.optionLines >= 2 {
             self = .multipleChoice
-        } else if counts.fences > 0 || counts[.code] >= 3 && codeMarks >= 6 {
+        } else if counts.fences > 0 || counts[.code] >= 3 && codeMarks >= 6
+            || counts[.create] > 0 && counts[.code] >= 2
+        {
             self = .code
         } else if counts.words <= 12, counts[.greeting] > 0, Self.isSmallTalk(counts) {
             self = .smallTalk
@@ -134,12 +156,18 @@ extension PromptKind {
         } else if counts.words <= 40, counts.lines <= 3, counts.questionMarks > 0 || counts[.question] > 0,
             counts[.reason] == 0, counts.opening.isDisjoint(with: .create)
         {
-            self = .shortQuestion
+            self = Self.isLookup(counts) ? .lookup : .shortQuestion
         } else if counts.words > 60, counts.questionMarks > 0 {
             self = .passage
         } else {
             self = .other
         }
+    }
+
+    /// A few plain words, one of which names the sort of fact wanted.
+    private static func isLookup(_ counts: TextCounts) -> Bool {
+        counts.words <= 10 && counts[.lookup] > 0 && counts.rareWords == 0 && counts.domainWords == 0
+            && counts.numbers == 0
     }
 
     /// Only greetings and the small words between them: "hi, how are you?", not "hi, prove Fermat's theorem".

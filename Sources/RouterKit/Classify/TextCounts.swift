@@ -13,6 +13,8 @@ struct TextCounts {
     var longWords = 0
     /// Words that have any class.
     var knownWords = 0
+    /// Words of eight letters or more that have no class: terms of a trade that is not known here.
+    var rareWords = 0
     var lines = 0
     var sentences = 0
     var questionMarks = 0
@@ -43,6 +45,15 @@ struct TextCounts {
     /// How many words or phrases of `wordClass` (one class, not a union) there are.
     subscript(_ wordClass: WordClass) -> Int {
         classCounts[wordClass.rawValue.trailingZeroBitCount]
+    }
+
+    /// Words that belong to a field of knowledge; one of two fields counts twice.
+    var domainWords: Int {
+        var sum = 0
+        for bit in 0..<WordClass.count where WordClass.domains.rawValue & (1 << UInt32(bit)) != 0 {
+            sum += classCounts[bit]
+        }
+        return sum
     }
 
     /// Counts `text`, which should be UTF-8; anything else is counted as garbage.
@@ -117,7 +128,11 @@ struct TextCounts {
         words += 1
         if scan.length >= 9 { longWords += 1 }
         var bits = found.subtracting(.phraseHead).rawValue
-        if bits != 0 { knownWords += 1 }
+        if bits != 0 {
+            knownWords += 1
+        } else if scan.length >= 8 {
+            rareWords += 1
+        }
         while bits != 0 {
             classCounts[bits.trailingZeroBitCount] += 1
             bits &= bits - 1

@@ -67,9 +67,8 @@ extension WordClass {
         (
             .lookup,
             """
-            capital population currency synonym synonyms antonym abbreviation acronym stands spell spelled spelling
-            pronounce birthday born founded located flag invented discovered directed author president national anthem
-            who_is who_was who_wrote when_did when_was where_is what_year what_color what_colour
+            capital currency synonym synonyms antonym abbreviation acronym spell spelled spelling pronounce flag
+            anthem opposite plural stand_for stands_for what_color what_colour
             """
         ),
         (
@@ -183,7 +182,7 @@ extension WordClass {
             revenue inflation monetary fiscal demand supply elasticity monopoly oligopoly market markets gdp
             unemployment interest bond bonds stock stocks shares dividend dividends equity debt loan mortgage asset
             assets liabilities accounting depreciation amortization audit budget tax taxes taxation bank banks
-            investor investors investment portfolio capital firm firms corporation company companies management
+            investor investors investment portfolio firm firms corporation company companies management
             manager marketing consumer consumers customer customers business businesses stakeholder stakeholders
             tariff trade import imports export exports exchange currency wage wages labor labour price prices surplus
             marginal invoice partnership shareholders ethical corporate organisation organisations
