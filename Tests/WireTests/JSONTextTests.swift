@@ -93,7 +93,8 @@ import Wire
 
     @Test(
         arguments: [
-            ("0", 0), ("-1.5e3", -1500), ("0.1", 0.1), ("9007199254740993", 9_007_199_254_740_992), ("5e-324", .leastNonzeroMagnitude),
+            ("0", 0), ("-1.5e3", -1500), ("0.1", 0.1), ("9007199254740993", 9_007_199_254_740_992),
+            ("5e-324", .leastNonzeroMagnitude),
             ("1e400", nil), ("1E+2", 100),
         ] as [(String, Double?)])
     func numbersAreReadAsDoubles(source: String, wanted: Double?) {

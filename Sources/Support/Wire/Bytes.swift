@@ -119,8 +119,8 @@ extension Span<UInt8> {
         return nil
     }
 
-    /// First index in `start..<count` of a byte that JSON must escape (a quote, a backslash, a control byte below 0x20),
-    /// or the count.
+    /// First index in `start..<count` of a byte that JSON must escape (a quote, a backslash, a control byte below
+    /// 0x20), or the count.
     func firstToEscape(from start: Int) -> Int {
         var index = start
         while index &+ 8 <= count {

@@ -1,0 +1,82 @@
+#!/usr/bin/env bash
+# Fuzzes the Wire floor with libFuzzer and AddressSanitizer.
+#
+#   Tests/Fuzz/run.sh [SECONDS_EACH] [TARGET...]      default: 10 seconds, every NAME.swift beside this script
+#
+# One line for each target. Fails when a target finds something, and when the canary, which must, does not.
+# Products, findings and the grown corpus lie in .build/fuzz; a finding is replayed with
+#   .build/fuzz/NAME .build/fuzz/findings/NAME-...
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+seconds=${1:-10}
+[[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "run.sh: '$seconds' is not a number of seconds" >&2; exit 2; }
+shift || true
+targets=("$@")
+if [[ ${#targets[@]} -eq 0 ]]; then
+    for file in Tests/Fuzz/*.swift; do targets+=("$(basename "$file" .swift)"); done
+fi
+for name in "${targets[@]}"; do
+    [[ -f Tests/Fuzz/$name.swift ]] || { echo "run.sh: there is no Tests/Fuzz/$name.swift" >&2; exit 2; }
+done
+
+out=.build/fuzz
+wire=(Sources/Support/Wire/*.swift)
+# lld: gold warns about each of AddressSanitizer's symbols.
+flags=(-O -use-ld=lld -swift-version 6 -parse-as-library -sanitize=fuzzer,address
+    -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
+    -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature NonisolatedNonsendingByDefault)
+mkdir -p "$out/findings"
+
+# Products carry the hash of everything they were made from, so that nothing stale is ever run.
+hash_of() { { swiftc --version 2>/dev/null; cat "$0" "$@"; } | sha256sum | cut -c1-16; }
+fresh() { [[ -e $1 && -e $1.from && $(<"$1.from") == "$2" ]]; }
+
+wire_hash=$(hash_of "${wire[@]}")
+if ! fresh "$out/Wire.o" "$wire_hash"; then
+    swiftc "${flags[@]}" -wmo -module-name Wire -emit-module -emit-module-path "$out/Wire.swiftmodule" \
+        -c "${wire[@]}" -o "$out/Wire.o"
+    echo "$wire_hash" >"$out/Wire.o.from"
+fi
+
+build() {
+    local name=$1 from
+    from=$wire_hash-$(hash_of Tests/Fuzz/Shared/*.swift "Tests/Fuzz/$name.swift")
+    fresh "$out/$name" "$from" && return
+    swiftc "${flags[@]}" -wmo -module-name Fuzz -I "$out" Tests/Fuzz/Shared/*.swift "Tests/Fuzz/$name.swift" \
+        "$out/Wire.o" -o "$out/$name"
+    echo "$from" >"$out/$name.from"
+}
+
+# Stacks of allocations cost a third of the speed; a finding that needs them is replayed without this.
+export ASAN_OPTIONS=malloc_context_size=1
+failed=0
+for name in "${targets[@]}"; do
+    build "$name"
+    grown=$out/corpus/$name
+    # The canary starts from its seed every time; a grown corpus would remember nothing useful for it.
+    [[ $name == canary ]] && rm -rf "$grown"
+    mkdir -p "$grown"
+    log=$out/$name.log
+    status=0
+    timeout $((seconds + 60)) "$out/$name" -max_total_time="$seconds" -max_len=2048 -timeout=5 -rss_limit_mb=2048 \
+        -print_final_stats=1 -artifact_prefix="$out/findings/$name-" "$grown" "Tests/Fuzz/corpus/$name" \
+        >"$log" 2>&1 || status=$?
+    runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
+    if [[ $name == canary ]]; then
+        if [[ $status -ne 0 ]] && grep -q 'the canary sings' "$log"; then
+            echo "fuzz $name: found after ${runs:-?} runs, as it must be"
+            rm -f "$out/findings/$name-"*
+        else
+            echo "fuzz $name: NOT FOUND in ${runs:-0} runs: the fuzzers are blind ($log)"
+            failed=1
+        fi
+    elif [[ $status -eq 0 && ${runs:-0} -gt 0 ]]; then
+        echo "fuzz $name: nothing found in $runs runs, $seconds s"
+    else
+        echo "fuzz $name: FAILED with status $status; last lines of $log:"
+        grep -aE 'property does not hold|Fatal error|ERROR:|SUMMARY|Test unit written' "$log" | tail -5 | sed 's/^/    /'
+        failed=1
+    fi
+done
+exit $failed
