@@ -80,13 +80,6 @@ public struct Limits: Sendable, Hashable {
     /// Most bytes of one message's text that are decoded to find the ask in it; of a longer text, head and tail.
     public var askScanBytes = 128 * 1024
 
-    // MARK: Classification
-
-    /// Most bytes of an ask that a classifier is shown; of a longer ask, head and tail.
-    public var classifiedTextBytes = 4096
-    /// Most bytes of one message's text that are decoded to find the ask in it; of a longer text, head and tail.
-    public var askScanBytes = 128 * 1024
-
     // MARK: Upstream (each for one event loop)
 
     /// Longest response head, interim heads included.
