@@ -220,10 +220,10 @@ import Wire
         }
         defer { upstream.stop() }
         let transport = try CurlTransport()
-        let response = try await transport.send(
-            UpstreamRequest(method: .get, url: upstream.origin, timeouts: UpstreamTimeouts(total_ms: 100)))
         var code: TransportError.Code?
         do throws(TransportError) {
+            let response = try await transport.send(
+                UpstreamRequest(method: .get, url: upstream.origin, timeouts: UpstreamTimeouts(total_ms: 100)))
             while try await response.body.next() != nil {}
         } catch {
             code = error.code

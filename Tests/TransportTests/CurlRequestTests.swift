@@ -129,6 +129,30 @@ import Wire
         await transport.shutDown()
     }
 
+    @Test func aRepeatedRequestGoesToItsOwnURLOnAHandleThatHadAnother() async throws {
+        let seen = Lock<[String]>([])
+        let upstream = FakeUpstream { connection in
+            while let request = connection.readRequest() {
+                let path = String(request.dropFirst(4).prefix { $0 != " " })
+                let count = seen.withLock { seen in
+                    seen.append(path)
+                    return seen.count
+                }
+                // The second and the fourth request die on a kept-alive connection and are repeated by libcurl.
+                guard count != 2, count != 5 else { return }
+                connection.answer(path)
+            }
+        }
+        defer { upstream.stop() }
+        let transport = try CurlTransport()
+        for path in ["/one", "/two", "/two", "/three", "/one"] {
+            let response = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin + path))
+            #expect(try await response.body.collect(limitBytes: 100) == Array(path.utf8))
+        }
+        #expect(seen.withLock { $0 } == ["/one", "/two", "/two", "/two", "/three", "/three", "/one"])
+        await transport.shutDown()
+    }
+
     @Test func aHandleForgetsTheRequestBefore() async throws {
         let upstream = FakeUpstream { connection in
             while let request = connection.readRequest() {

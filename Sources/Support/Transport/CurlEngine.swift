@@ -81,7 +81,7 @@ final class CurlEngine: @unchecked Sendable, DeadlineHandler {
                 TransportError(
                     .tooManyTransfers, "more than \(limits.upstreamTransferCount) simultaneous upstream requests"))
         }
-        guard let handle = idleHandles.popLast() ?? makeHandle() else {
+        guard let handle = idleHandle(for: transfer.request.url) ?? makeHandle() else {
             return transfer.failed(TransportError(.system, "libcurl is out of memory"))
         }
         guard handle.prepare(transfer) else {
@@ -219,6 +219,14 @@ final class CurlEngine: @unchecked Sendable, DeadlineHandler {
         transfer.handle = nil
         handle.release()
         counters.transferEnded()
+    }
+
+    /// A handle last used for the same URL, which it has parsed, if one is near; else the one used last.
+    private func idleHandle(for url: String) -> CurlHandle? {
+        if let index = idleHandles.indices.suffix(8).last(where: { idleHandles[$0].url == url }) {
+            idleHandles.swapAt(index, idleHandles.count - 1)
+        }
+        return idleHandles.popLast()
     }
 
     private func makeHandle() -> CurlHandle? {

@@ -20,7 +20,8 @@ final class CurlHandle {
     private var lines = CurlHeaderLines()
     private let errorText: UnsafeMutablePointer<CChar>
     private var shape: Shape?
-    private var url = ""
+    private(set) var url = ""
+    private let parsedURL: OpaquePointer
     private var connect_ms = -1
     private var unixSocketPath: String?
     private var trustFile: String?
@@ -35,7 +36,12 @@ final class CurlHandle {
         closeSocketData: UnsafeMutableRawPointer
     ) {
         guard let easy = curl_easy_init() else { return nil }
+        guard let parsedURL = curl_url() else {
+            curl_easy_cleanup(easy)
+            return nil
+        }
         self.easy = easy
+        self.parsedURL = parsedURL
         errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         systemTrustFile = ccurl_get_string(easy, CURLINFO_CAINFO).map { String(cString: $0) }
@@ -43,6 +49,7 @@ final class CurlHandle {
         let me = Unmanaged.passUnretained(self).toOpaque()
         _ = ccurl_set_pointer(easy, CURLOPT_PRIVATE, me)
         _ = ccurl_set_pointer(easy, CURLOPT_ERRORBUFFER, errorText)
+        _ = ccurl_set_pointer(easy, CURLOPT_CURLU, UnsafeMutableRawPointer(parsedURL))
         _ = ccurl_set_write(easy, curlWriteCallback, me)
         _ = ccurl_set_header(easy, curlHeaderCallback, me)
         _ = ccurl_set_prerequest(easy, curlPrerequestCallback, me)
@@ -51,8 +58,6 @@ final class CurlHandle {
         _ = ccurl_set_long(easy, CURLOPT_NOPROGRESS, 1)
         _ = ccurl_set_string(easy, CURLOPT_PROTOCOLS_STR, "http,https")
         _ = ccurl_set_long(easy, CURLOPT_FOLLOWLOCATION, 0)
-        _ = ccurl_set_long(easy, CURLOPT_PATH_AS_IS, 1)
-        _ = ccurl_set_long(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1)
         // An empty proxy keeps libcurl from reading http_proxy and its kin from the environment.
         _ = ccurl_set_string(easy, CURLOPT_PROXY, proxy ?? "")
         _ = ccurl_set_long(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
@@ -64,6 +69,7 @@ final class CurlHandle {
 
     deinit {
         curl_easy_cleanup(easy)
+        curl_url_cleanup(parsedURL)
         errorText.deallocate()
     }
 
@@ -74,16 +80,9 @@ final class CurlHandle {
     func prepare(_ transfer: CurlTransfer) -> Bool {
         let request = transfer.request
         errorText[0] = 0
-        var status = CURLE_OK
-        if request.url != url {
-            guard request.url.hasHTTPScheme else { return false }
-            status = request.url.withCString { ccurl_set_string(easy, CURLOPT_URL, $0) }
-            guard status == CURLE_OK else { return false }
-            url = request.url
-        }
+        if request.url != url, !setURL(request.url) { return false }
         guard setMethodAndBody(request) else { return false }
-        status = ccurl_set_headers(easy, lines.build(request.fields))
-        guard status == CURLE_OK else { return false }
+        guard ccurl_set_headers(easy, lines.build(request.fields)) == CURLE_OK else { return false }
         if request.timeouts.connect_ms != connect_ms {
             connect_ms = request.timeouts.connect_ms
             // Zero would mean libcurl's default of five minutes.
@@ -115,6 +114,21 @@ final class CurlHandle {
         guard bodyIsSet else { return }
         bodyIsSet = false
         _ = ccurl_set_body(easy, nil, 0)
+    }
+
+    /// Parses the URL once for all requests that share it: libcurl would do so for each, at a tenth of a request's cost.
+    private func setURL(_ text: String) -> Bool {
+        url = ""
+        guard text.hasHTTPScheme else { return false }
+        return text.withCString { text in
+            let flags = UInt32(CURLU_PATH_AS_IS | CURLU_DISALLOW_USER)
+            guard curl_url_set(parsedURL, CURLUPART_URL, text, flags) == CURLUE_OK,
+                // The text too: libcurl takes it to repeat a request, and would still have the one before.
+                ccurl_set_string(easy, CURLOPT_URL, text) == CURLE_OK
+            else { return false }
+            url = String(cString: text)
+            return true
+        }
     }
 
     private func set(_ option: CURLoption, _ value: String?) -> CURLcode {
