@@ -1,0 +1,78 @@
+"""Event streams for the benchmark: an upstream that sends them, a client that reads them.
+
+Run as a program it is the upstream: `streams.py` prints `listening on http://127.0.0.1:PORT`, and answers each POST
+with as many events as the request's `max_tokens` says, each written by itself, as a model server writes tokens.
+"""
+
+import asyncio
+import json
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def event(content: str, usage: bool) -> bytes:
+    chunk = {
+        "id": "chatcmpl-bench", "object": "chat.completion.chunk", "created": 1700000000, "model": "bench",
+        "choices": [{"index": 0, "delta": {"content": content}, "finish_reason": None}],
+    } | ({"usage": None} if usage else {})
+    return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
+
+
+def framed(data: bytes) -> bytes:
+    return b"%x\r\n%s\r\n" % (len(data), data)
+
+
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while True:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
+                          if line.startswith(b"content-length:"))
+            request = json.loads(await reader.readexactly(length))
+            usage = bool((request.get("stream_options") or {}).get("include_usage"))
+            token = framed(event(" token", usage))
+            writer.write(HEAD)
+            for _ in range(request["max_tokens"]):
+                writer.write(token)
+                # A turn of the loop for each event: its own write, and other streams in between.
+                await asyncio.sleep(0)
+                await writer.drain()
+            writer.write(framed(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+            await writer.drain()
+            if b"connection: close" in head.lower():
+                writer.close()
+                return
+    except (asyncio.IncompleteReadError, ConnectionError):
+        writer.close()
+
+
+async def serve() -> None:
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    print(f"listening on http://127.0.0.1:{server.sockets[0].getsockname()[1]}", flush=True)
+    await server.serve_forever()
+
+
+async def read_streams(port: int, streams: int, events: int) -> int:
+    """Reads so many streams side by side and returns the number of events that came."""
+    body = json.dumps({"model": "stream", "stream": True, "max_tokens": events,
+                       "messages": [{"role": "user", "content": "Tell me a long story."}]}).encode()
+    request = (b"POST /v1/chat/completions HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
+               b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body)) + body
+
+    async def one() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        count, tail = 0, b""
+        while data := await reader.read(1 << 18):
+            # An event can be cut between two reads, so the last bytes are looked at again.
+            text = tail + data
+            count += text.count(b"data: ") - tail.count(b"data: ")
+            tail = text[-5:]
+        writer.close()
+        return count
+
+    return sum(await asyncio.gather(*(one() for _ in range(streams))))
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

@@ -1,0 +1,105 @@
+"""What the end-to-end tests run against: the built gateway, real llama.cpp servers, scripted fake upstreams."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import scripts
+from fakes import FakeUpstream
+from gateway import ROOT, Gateway, config, deployment, find_binary, model
+from processes import Child
+
+MODELS = ROOT / ".cache" / "models"
+
+
+def pytest_configure() -> None:
+    # Thousands of sockets are held by these tests; a program's soft limit is often 1,024.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), hard))
+
+
+@pytest.fixture(scope="session")
+def router() -> str:
+    """The path of the gateway's program."""
+    return find_binary()
+
+
+@pytest.fixture
+def start_gateway(router: str, tmp_path: Path):
+    """Starts gateways that end with the test; on failure pytest shows what they printed."""
+    started: list[Gateway] = []
+
+    def start(settings: dict, env: dict | None = None, before_exec=None) -> Gateway:
+        folder = tmp_path / f"gateway-{len(started)}"
+        started.append(Gateway(router, folder, settings, env, before_exec))
+        return started[-1]
+
+    yield start
+    for gateway in started:
+        gateway.stop()
+        print(f"--- gateway {gateway.port} printed ---\n{gateway.child.output}")
+
+
+@pytest.fixture
+def fake():
+    """One fake upstream that answers chats."""
+    with FakeUpstream(scripts.chat()) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def second_fake():
+    with FakeUpstream(scripts.chat("second")) as upstream:
+        yield upstream
+
+
+@pytest.fixture
+def gateway(start_gateway, fake: FakeUpstream) -> Gateway:
+    """A gateway with one pool entry, `small`, on the fake upstream."""
+    return start_gateway(config(model("small", deployment(fake.url))))
+
+
+def start_llama(path: Path, alias: str, *more: str) -> Child:
+    server = Child([sys.executable, str(ROOT / "Scripts" / "llama_server.py"), str(path), "--alias", alias, *more])
+    server.port = server.listening_port()
+    server.url = f"http://127.0.0.1:{server.port}/v1"
+    return server
+
+
+@pytest.fixture(scope="session")
+def tiny_llama():
+    """llama.cpp with a tiny random model: real wire behaviour in milliseconds."""
+    path = MODELS / "tiny.gguf"
+    maker = ROOT / "Scripts" / "make_tiny_model.py"
+    if not path.exists() or path.stat().st_mtime < maker.stat().st_mtime:
+        MODELS.mkdir(parents=True, exist_ok=True)
+        subprocess.run([sys.executable, str(maker), str(path)], check=True)
+    server = start_llama(path, "tiny", "--slots", "4", "--embeddings")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def smol_llama():
+    """llama.cpp with SmolLM2-135M: real weights, real answers."""
+    path = next(MODELS.glob("SmolLM2*.gguf"), None)
+    assert path, "the weights are missing: run Scripts/venv.sh model"
+    server = start_llama(path, "smollm2")
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def real_gateway(router: str, tiny_llama: Child, smol_llama: Child, tmp_path_factory):
+    """A gateway over both llama.cpp servers: `tiny` is the cheap one, `smol` the strong one."""
+    cheap = model("tiny", deployment(tiny_llama.url, model="tiny", max_concurrent=64))
+    strong = model(
+        "smol", deployment(smol_llama.url, model="smollm2", max_concurrent=64), tier="strong", context_window=2048,
+        price={"input": 1.0, "output": 2.0}, dialects=["chat_completions", "responses", "messages", "completions"],
+    )
+    started = Gateway(router, tmp_path_factory.mktemp("real"), config(cheap, strong))
+    yield started
+    started.stop()
