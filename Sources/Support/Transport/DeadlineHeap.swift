@@ -8,11 +8,6 @@ public protocol DeadlineHandler: AnyObject {
 public struct DeadlineID: Sendable, Hashable {
     let slot: Int32
     let generation: UInt32
-
-    init(slot: Int32, generation: UInt32) {
-        self.slot = slot
-        self.generation = generation
-    }
 }
 
 /// A binary min-heap of deadlines over a slab, so that cancelling and moving one costs O(log n) and allocates nothing.
