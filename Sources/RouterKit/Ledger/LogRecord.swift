@@ -2,11 +2,14 @@ import Wire
 
 /// What the decision log keeps of one request: one line of JSON.
 public struct LogRecord: Sendable {
+    /// The outcome of a request that ended well; every other label counts as a failure in reports.
+    public static let goodOutcome = "ok"
+
     /// The receipt.
     public var decision: Decision
     /// The status that the client got; `nil` when it was gone before there was one.
     public var status: Int?
-    /// How the request ended, a bounded label: `ok` or the name of a failure.
+    /// How the request ended, a bounded label: ``goodOutcome`` or the name of a failure.
     public var outcome: String
     /// Whether the answer was streamed.
     public var stream: Bool
