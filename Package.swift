@@ -27,7 +27,7 @@ let package = Package(
             name: "Transport", dependencies: ["Wire", "CCurl", "CPosix"], path: "Sources/Support/Transport",
             swiftSettings: strict),
         // Floor 3: the kits. They never import each other.
-        .target(name: "RouterKit", dependencies: ["Wire", "Transport"], swiftSettings: strict),
+        .target(name: "RouterKit", dependencies: ["Wire", "Transport", "CPosix"], swiftSettings: strict),
         // Floor 4: thin executables.
         .executableTarget(
             name: "router", dependencies: ["RouterKit", "Transport", "Wire"], path: "Sources/Demos/router",

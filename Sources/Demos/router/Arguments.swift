@@ -1,0 +1,52 @@
+/// A mistake on the command line; `message` says what to write instead.
+struct UsageError: Error, CustomStringConvertible {
+    let message: String
+    var description: String { message }
+}
+
+/// The words of one verb, split into options (`--name value`), flags (`--name`) and the rest. `--` ends the options.
+struct Arguments {
+    private var options: [String: String] = [:]
+    private var flags: Set<String> = []
+    private(set) var words: [String] = []
+
+    /// - Parameters:
+    ///   - arguments: what follows the verb.
+    ///   - optionNames: names that take a value, without dashes.
+    ///   - flagNames: names that take none.
+    init(_ arguments: [String], options optionNames: [String], flags flagNames: [String] = []) throws(UsageError) {
+        var rest = arguments[...]
+        while let word = rest.popFirst() {
+            if word == "--" {
+                words += rest
+                break
+            }
+            guard word.hasPrefix("--") else {
+                words.append(word)
+                continue
+            }
+            let parts = word.dropFirst(2).split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let name = String(parts[0])
+            if optionNames.contains(name) {
+                guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
+                    throw UsageError(message: "--\(name) needs a value")
+                }
+                options[name] = value
+            } else if flagNames.contains(name) {
+                flags.insert(name)
+            } else {
+                let known = (optionNames + flagNames).map { "--\($0)" }
+                let hint = Suggestion.nearest(to: "--\(name)", in: known).map { "; did you mean \($0)?" } ?? ""
+                throw UsageError(message: "unknown option --\(name)\(hint)")
+            }
+        }
+    }
+
+    subscript(option name: String) -> String? { options[name] }
+    func has(_ flag: String) -> Bool { flags.contains(flag) }
+
+    func required(_ name: String) throws(UsageError) -> String {
+        guard let value = options[name] else { throw UsageError(message: "--\(name) is required") }
+        return value
+    }
+}

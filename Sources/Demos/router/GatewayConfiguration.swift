@@ -1,0 +1,23 @@
+import RouterKit
+import Transport
+import Wire
+
+/// Everything that `router.json` says, checked.
+struct GatewayConfiguration: Sendable {
+    struct Log: Sendable, Equatable {
+        var path: String
+        var includesPrompts = false
+        var maxBytes = 256 * 1024 * 1024
+        var keptFiles = 8
+    }
+
+    var listen = ListenAddress.tcp(host: "127.0.0.1", port: 8088)
+    var loopCount = 1
+    var mode = RoutingMode.balanced
+    var cards: [ModelCard] = []
+    var clients: [ClientKeys.Client] = []
+    var log: Log?
+    var limits = Limits.standard
+    /// How long streams in flight may go on after SIGTERM.
+    var drain_ms = 30_000
+}

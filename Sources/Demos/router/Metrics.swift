@@ -1,0 +1,80 @@
+import Synchronization
+import Transport
+
+/// A histogram with fixed upper bounds, as Prometheus reads it.
+struct Histogram {
+    let bounds: [Double]
+    private var counts: [Int]
+    private(set) var sum = 0.0
+    private(set) var count = 0
+
+    init(bounds: [Double]) {
+        self.bounds = bounds
+        counts = Array(repeating: 0, count: bounds.count)
+    }
+
+    mutating func observe(_ value: Double) {
+        sum += value
+        count += 1
+        if let index = bounds.firstIndex(where: { value <= $0 }) { counts[index] += 1 }
+    }
+
+    func write(_ name: String, labels: String, to out: inout String) {
+        var cumulative = 0
+        let separator = labels.isEmpty ? "" : ","
+        for (bound, count) in zip(bounds, counts) {
+            cumulative += count
+            out += "\(name)_bucket{\(labels)\(separator)le=\"\(bound)\"} \(cumulative)\n"
+        }
+        out += "\(name)_bucket{\(labels)\(separator)le=\"+Inf\"} \(count)\n"
+        let braces = labels.isEmpty ? "" : "{\(labels)}"
+        out += "\(name)_sum\(braces) \(sum)\n\(name)_count\(braces) \(count)\n"
+    }
+}
+
+/// Counters of one label set each. Labels come only from the configuration and from closed sets in the code, never
+/// from a request, so the number of series is bounded.
+struct CounterFamily {
+    let name: String
+    let help: String
+    private var values: [String: Double] = [:]
+
+    init(_ name: String, help: String) {
+        self.name = name
+        self.help = help
+    }
+
+    mutating func add(_ labels: [(String, String)], _ amount: Double = 1) {
+        values[CounterFamily.text(labels), default: 0] += amount
+    }
+
+    func write(to out: inout String) {
+        out += "# HELP \(name) \(help)\n# TYPE \(name) counter\n"
+        for (labels, value) in values.sorted(by: { $0.key < $1.key }) {
+            out += labels.isEmpty ? "\(name) \(value.plain)\n" : "\(name){\(labels)} \(value.plain)\n"
+        }
+    }
+
+    static func text(_ labels: [(String, String)]) -> String {
+        labels.map { "\($0.0)=\"\(escaped($0.1))\"" }.joined(separator: ",")
+    }
+
+    private static func escaped(_ value: String) -> String {
+        guard value.utf8.contains(where: { $0 == 0x22 || $0 == 0x5C || $0 == 0x0A }) else { return value }
+        var out = ""
+        for character in value {
+            switch character {
+            case "\"": out += "\\\""
+            case "\\": out += "\\\\"
+            case "\n": out += "\\n"
+            default: out.append(character)
+            }
+        }
+        return out
+    }
+}
+
+extension Double {
+    /// Without the ".0" of whole numbers.
+    var plain: String { self == rounded() && abs(self) < 1e15 ? String(Int(self)) : String(self) }
+}

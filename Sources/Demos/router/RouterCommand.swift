@@ -1,0 +1,60 @@
+import Glibc
+import RouterKit
+import Transport
+import Wire
+
+/// The `router` program: an OpenAI-compatible gateway over RouterKit, and the tools around its configuration.
+@main
+struct RouterCommand {
+    static let usage = """
+        router: sends each prompt to the cheapest model that is good enough
+
+          router serve --config FILE [--listen HOST:PORT | unix:PATH]   run the gateway in the foreground
+          router check --config FILE                                    say whether a configuration is right
+          router route --config FILE [--mode MODE] [--json] "PROMPT"    show which model a prompt would get, and why
+          router models --config FILE                                   list the pool
+          router report LOG [--svg FILE]                                cost, savings and failures of a decision log
+          router hash-key                                               read a client key from stdin, print its SHA-256
+
+        Signals: SIGHUP reloads the configuration, SIGTERM and SIGINT end the gateway after its streams.
+        """
+
+    static func main() async {
+        Signals.block()
+        var words = Array(CommandLine.arguments.dropFirst())
+        let verb = words.isEmpty ? "help" : words.removeFirst()
+        do {
+            try await run(verb, words)
+        } catch let error as UsageError {
+            Console.fail("\(error)\nTry: router help")
+            exit(2)
+        } catch {
+            Console.fail("\(error)")
+            exit(1)
+        }
+    }
+
+    private static func run(_ verb: String, _ words: [String]) async throws {
+        switch verb {
+        case "serve":
+            let arguments = try Arguments(words, options: ["config", "listen"])
+            let listen = try arguments[option: "listen"].map { text throws(UsageError) in
+                guard let address = ListenAddress(text: text) else {
+                    throw UsageError(message: "--listen takes HOST:PORT or unix:PATH, not \(text)")
+                }
+                return address
+            }
+            try await Serve(file: try arguments.required("config"), listen: listen).run()
+        case "check": try Check.run(try Arguments(words, options: ["config"]))
+        case "route": try RouteOnce.run(try Arguments(words, options: ["config", "mode"], flags: ["json"]))
+        case "models": try PoolTable.run(try Arguments(words, options: ["config"]))
+        case "report": try Report.run(try Arguments(words, options: ["svg"]))
+        case "hash-key": try HashKey.run()
+        case "help", "--help", "-h": print(usage)
+        default:
+            let verbs = ["serve", "check", "route", "models", "report", "hash-key", "help"]
+            let hint = Suggestion.nearest(to: verb, in: verbs).map { "; did you mean \($0)?" } ?? ""
+            throw UsageError(message: "unknown verb \(verb)\(hint)")
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import Glibc
+import RouterKit
+import Transport
+import Wire
+
+/// `router serve`: the gateway in the foreground until SIGTERM or SIGINT.
+struct Serve {
+    let file: String
+    let listen: ListenAddress?
+
+    func run() async throws {
+        let configuration = try ConfigurationFile.load(file)
+        let address = listen ?? configuration.listen
+        var loops: [EventLoop] = []
+        for index in 0..<configuration.loopCount {
+            let loop = try EventLoop(name: "router-\(index)")
+            loop.start()
+            loops.append(loop)
+        }
+        let transport = try CurlTransport(loops: loops, limits: configuration.limits)
+        let metrics = GatewayMetrics()
+        let assembly = Assembly(transport: transport, metrics: metrics)
+        var started = timespec()
+        clock_gettime(CLOCK_REALTIME, &started)
+        let gateway = Gateway(
+            Gateway.State(router: try assembly.router(configuration), clients: ClientKeys(configuration.clients)),
+            metrics: metrics, started_s: Int64(started.tv_sec))
+        let server = HTTPServer(
+            configuration: HTTPServer.Configuration(
+                address: address, limits: configuration.limits, loops: .shared(loops)),
+            handler: gateway)
+        let bound = try await server.start()
+        Console.say("listening on \(bound.port == nil ? "" : "http://")\(bound)")
+        if configuration.clients.isEmpty, !address.isLocal {
+            Console.warn("\(address) is reachable from other machines and no client_keys are configured")
+        }
+        while true {
+            switch await Signals.next() {
+            case SIGHUP: reload(gateway, assembly, metrics)
+            default:
+                gateway.startDraining()
+                Console.note("draining for at most \(configuration.drain_ms) ms")
+                let report = await server.drain(deadline_ms: configuration.drain_ms)
+                gateway.current.router.configuration.log?.close()
+                Console.note(
+                    "stopped: \(report.finished) answers finished, \(report.idleClosed) idle connections closed, "
+                        + "\(report.aborted) cut off at the limit")
+                return
+            }
+        }
+    }
+
+    /// A bad file changes nothing: the configuration in use stays, and says so.
+    private func reload(_ gateway: Gateway, _ assembly: Assembly, _ metrics: GatewayMetrics) {
+        do {
+            let configuration = try ConfigurationFile.load(file)
+            let router = try assembly.router(configuration, replacing: gateway.current.router)
+            gateway.replace(router: router, clients: ClientKeys(configuration.clients))
+            metrics.reloaded("ok")
+            Console.note("configuration reloaded; listen, loops and drain_ms take effect at the next start")
+        } catch {
+            metrics.reloaded("refused")
+            Console.warn("configuration not reloaded, the old one stays in use: \(error)")
+        }
+    }
+}
+
+/// Puts routers together from configurations.
+struct Assembly {
+    let transport: any UpstreamTransport
+    let metrics: GatewayMetrics?
+
+    /// - Parameter old: the router in use, whose pool (with its health), pins, receipts and log live on.
+    func router(
+        _ file: GatewayConfiguration, replacing old: Router? = nil, withLog: Bool = true
+    ) throws -> Router {
+        let pool: ModelPool
+        if let old {
+            pool = old.configuration.pool
+            try pool.replace(cards: file.cards)
+        } else {
+            pool = try ModelPool(cards: file.cards, limits: file.limits)
+        }
+        var configuration = Router.Configuration(pool: pool, transport: transport)
+        configuration.mode = file.mode
+        configuration.limits = file.limits
+        configuration.observer = metrics
+        configuration.logsPrompts = file.log?.includesPrompts ?? false
+        if let old {
+            configuration.receipts = old.configuration.receipts
+            configuration.log = old.configuration.log
+            return old.reconfigured(configuration)
+        }
+        if withLog, let log = file.log {
+            configuration.log = try DecisionLog(
+                DecisionLog.Configuration(
+                    path: log.path, maxFileBytes: log.maxBytes, keptFilesCount: log.keptFiles), limits: file.limits)
+        }
+        return Router(configuration)
+    }
+}
+
+/// Lines for the person who runs the program; standard output stays for what was asked for.
+enum Console {
+    /// What was asked for, at once: another program may be waiting for the line.
+    static func say(_ text: String) { write("\(text)\n", to: STDOUT_FILENO) }
+    static func note(_ text: String) { write("router: \(text)\n", to: STDERR_FILENO) }
+    static func warn(_ text: String) { write("router: warning: \(text)\n", to: STDERR_FILENO) }
+    static func fail(_ text: String) { write("router: \(text)\n", to: STDERR_FILENO) }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        var text = text
+        text.withUTF8 { _ = Glibc.write(descriptor, $0.baseAddress, $0.count) }
+    }
+}

@@ -1,0 +1,61 @@
+import Transport
+import Wire
+
+/// One request from its decision to its end: collects what the log line needs and writes it exactly once.
+///
+/// Confined to the task that serves the request.
+final class Exchange {
+    let router: Router
+    let call: RouterCall
+    let started_ns: UInt64
+    var decision: Decision
+    var usage: TokenUsage?
+    private var firstByte_ns: UInt64?
+    private var isSettled = false
+    private var status: Int?
+
+    init(_ router: Router, _ call: RouterCall, _ decision: Decision, started_ns: UInt64) {
+        self.router = router
+        self.call = call
+        self.decision = decision
+        self.started_ns = started_ns
+    }
+
+    var requestID: String { decision.requestID }
+
+    func note(_ attempt: Decision.Attempt) { decision.attempts.append(attempt) }
+
+    /// The client is about to get an answer with this status from this model.
+    func answered(by model: String, status: Int) {
+        decision.servedModel = model
+        self.status = status
+        if firstByte_ns == nil { firstByte_ns = EventLoop.clock_ns() }
+    }
+
+    /// Writes the receipt and the log line. Later calls do nothing: the first outcome is the true one.
+    func settle(_ outcome: RequestOutcome, status: Int? = nil) {
+        guard !isSettled else { return }
+        isSettled = true
+        let now_ns = EventLoop.clock_ns()
+        let record = LogRecord(
+            decision: decision, status: status ?? self.status, outcome: outcome.rawValue, stream: call.view.stream,
+            client: call.clientName, usage: usage, cost_usd: cost_usd(of: decision.servedModel),
+            baseline_usd: cost_usd(of: decision.plan.alwaysStrong.model),
+            latency_ms: Exchange.milliseconds(from: started_ns, to: now_ns),
+            firstByte_ms: firstByte_ns.map { Exchange.milliseconds(from: started_ns, to: $0) },
+            prompt: router.configuration.logsPrompts ? call.view.ask.text : nil)
+        router.configuration.receipts.insert(decision)
+        router.configuration.log?.append(record)
+        router.configuration.observer?.finished(record)
+    }
+
+    /// What this exchange's tokens cost at a model's price; nil when either is unknown.
+    private func cost_usd(of model: String?) -> Double? {
+        guard let usage, let model, let card = router.cards.first(where: { $0.name == model }) else { return nil }
+        return card.price?.cost_usd(usage)
+    }
+
+    static func milliseconds(from start_ns: UInt64, to end_ns: UInt64) -> Double {
+        Double(end_ns &- start_ns) / 1_000_000
+    }
+}
