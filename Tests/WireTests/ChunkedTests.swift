@@ -65,6 +65,11 @@ import Wire
         #expect(decodeChunks(bytes(trailers)).error?.code == .trailerTooLarge)
     }
 
+    @Test func theLimitOfALineIsForOneLine() {
+        let many = bytes(String(repeating: "1;a=b\r\nx\r\n", count: 1000) + "0\r\n\r\n")
+        #expect(decodeChunks(many).body == [UInt8](repeating: 0x78, count: 1000))
+    }
+
     @Test func anUnfinishedBodyIsNotFinished() {
         let input = bytes("5\r\nhello\r\n0\r\n\r\n")
         for end in 0..<input.count {

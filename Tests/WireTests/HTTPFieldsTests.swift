@@ -43,7 +43,7 @@ import Wire
         for byte in UInt8.min...UInt8.max {
             // The byte among others, where words of eight are looked at, and in the tail.
             for value in [
-                [byte], [UInt8](repeating: 0x61, count: 9) + [byte, 0x61], Array("abc".utf8) + [byte, 0x61],
+                [byte], bytes("abc") + [byte] + bytes("defghijklm"), Array("abc".utf8) + [byte, 0x61],
             ] {
                 var fields = HTTPFields()
                 let name = bytes("x")

@@ -95,6 +95,7 @@ import Wire
         .requestLine("space after the version", .malformedRequestLine, "GET / HTTP/1.1 "),
         .requestLine("leading space", .malformedRequestLine, " GET / HTTP/1.1"),
         .requestLine("tab for a space", .malformedRequestLine, "GET\t/ HTTP/1.1"),
+        .requestLine("tab inside the target", .malformedRequestLine, "GET /a\tb HTTP/1.1"),
         .requestLine("HTTP/0.9", .malformedRequestLine, "GET /"),
         .requestLine("no target", .malformedRequestLine, "GET HTTP/1.1"),
         .requestLine("HTTP/2.0", .unsupportedVersion, "PRI * HTTP/2.0"),

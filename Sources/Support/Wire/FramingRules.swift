@@ -13,21 +13,25 @@ struct FramingRules: Sendable {
     ) throws(WireError) {
         // The length of a name tells nearly all fields apart before any byte is compared.
         switch name.count {
-        case 4 where buffer.equalsIgnoringCase(name, "host"):
+        case 4 where buffer.equalsIgnoringCase(name, literal: "host"):
             try noteHost(name: name, value: value, in: buffer)
-        case 6 where buffer.equalsIgnoringCase(name, "expect"):
-            guard buffer.equalsIgnoringCase(value, "100-continue") else {
+        case 6 where buffer.equalsIgnoringCase(name, literal: "expect"):
+            guard buffer.equalsIgnoringCase(value, literal: "100-continue") else {
                 throw WireError(
                     .expectationFailed, "the only expectation met here is 100-continue", offset: value.lowerBound)
             }
             // RFC 9110 section 10.1.1: a 1.0 client is not sent a 100.
             expectsContinue = minorVersion > 0
-        case 10 where buffer.equalsIgnoringCase(name, "connection"):
+        case 10 where buffer.equalsIgnoringCase(name, literal: "connection"):
+            if buffer.equalsIgnoringCase(value, literal: "keep-alive") {
+                wantsKeepAlive = true
+                return
+            }
             if buffer.list(value, contains: "close") { wantsClose = true }
             if buffer.list(value, contains: "keep-alive") { wantsKeepAlive = true }
-        case 14 where buffer.equalsIgnoringCase(name, "content-length"):
+        case 14 where buffer.equalsIgnoringCase(name, literal: "content-length"):
             try noteContentLength(value, in: buffer, limits: limits)
-        case 17 where buffer.equalsIgnoringCase(name, "transfer-encoding"):
+        case 17 where buffer.equalsIgnoringCase(name, literal: "transfer-encoding"):
             try noteTransferEncoding(name: name, value: value, in: buffer, minorVersion: minorVersion)
         default:
             break
@@ -105,7 +109,7 @@ struct FramingRules: Sendable {
         guard !isChunked else {
             throw WireError(.conflictingFraming, "there is more than one Transfer-Encoding", offset: name.lowerBound)
         }
-        guard buffer.equalsIgnoringCase(value, "chunked") else {
+        guard buffer.equalsIgnoringCase(value, literal: "chunked") else {
             throw WireError(
                 .unsupportedTransferCoding, "the only Transfer-Encoding understood here is 'chunked'",
                 offset: value.lowerBound)

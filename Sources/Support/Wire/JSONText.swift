@@ -48,8 +48,9 @@ public enum JSONText {
     public static func equals(_ bytes: Span<UInt8>, _ text: String) -> Bool {
         let wanted = text.utf8.count
         let have = bytes.count - 2
-        // An escape is longer than what it stands for, so a shorter string cannot be equal.
-        guard have >= wanted else { return false }
+        // An escape is longer than what it stands for, and at most six times as long. So a key of megabytes is never
+        // decoded to be compared with a short one.
+        guard have >= wanted, have / 6 <= wanted else { return false }
         if have == wanted, bytes.equals(1..<(have + 1), text) { return true }
         guard bytes.firstIndex(of: ASCII.backslash, in: 1..<(have + 1)) != nil else { return false }
         // By bytes: `==` of strings takes canonically equivalent ones, such as two ways to write é, for equal.

@@ -115,9 +115,9 @@ extension JSONValidator {
         WireError(.invalidJSON, "a string holds bytes that are not UTF-8", offset: index)
     }
 
-    static func literal(_ span: Span<UInt8>, _ start: Int, _ text: String) throws(WireError) -> Int {
-        let end = start &+ text.utf8.count
-        guard end <= span.count, span.equals(start..<end, text) else {
+    static func literal(_ span: Span<UInt8>, _ start: Int, _ text: StaticString) throws(WireError) -> Int {
+        let end = start &+ text.utf8CodeUnitCount
+        guard end <= span.count, span.equals(start..<end, literal: text) else {
             throw WireError(.invalidJSON, "expected '\(text)'", offset: start)
         }
         return end

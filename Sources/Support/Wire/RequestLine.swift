@@ -29,17 +29,17 @@ struct RequestLine: Sendable {
 
     /// Common methods without making a new string.
     private static func method(_ range: Range<Int>, in buffer: Span<UInt8>) -> HTTPMethod {
-        if buffer.equals(range, "POST") { return .post }
-        if buffer.equals(range, "GET") { return .get }
+        if buffer.equals(range, literal: "POST") { return .post }
+        if buffer.equals(range, literal: "GET") { return .get }
         return HTTPMethod(unchecked: buffer.string(range))
     }
 
     private static func parseVersion(_ range: Range<Int>, in buffer: Span<UInt8>) throws(WireError) -> Int {
-        if buffer.equals(range, "HTTP/1.1") { return 1 }
-        if buffer.equals(range, "HTTP/1.0") { return 0 }
+        if buffer.equals(range, literal: "HTTP/1.1") { return 1 }
+        if buffer.equals(range, literal: "HTTP/1.0") { return 0 }
         let at = range.lowerBound
         let looksLikeVersion =
-            range.count == 8 && buffer.equals(at..<(at + 5), "HTTP/") && ASCII.isDigit(buffer[at + 5])
+            range.count == 8 && buffer.equals(at..<(at + 5), literal: "HTTP/") && ASCII.isDigit(buffer[at + 5])
             && buffer[at + 6] == UInt8(ascii: ".") && ASCII.isDigit(buffer[at + 7])
         guard looksLikeVersion else {
             throw WireError(
@@ -67,7 +67,7 @@ struct RequestLine: Sendable {
         if method.name == "CONNECT" {
             throw WireError(.unsupportedMethod, "CONNECT is not offered here", offset: first)
         }
-        if buffer.equals(target, "*") {
+        if buffer.equals(target, literal: "*") {
             if method == .options { return }
         } else if isAbsolute(target, in: buffer) {
             return

@@ -32,7 +32,7 @@ public enum ResponseWriter {
         var hasDate = date.isEmpty
         fields.forEach { name, value in
             if isFraming(name) { return }
-            if name.count == 4, name.equalsIgnoringCase(0..<4, "date") { hasDate = true }
+            if name.count == 4, name.equalsIgnoringCase(0..<4, literal: "date") { hasDate = true }
             output.append(name)
             output.append(literal: ": ")
             output.append(value)
@@ -77,9 +77,10 @@ public enum ResponseWriter {
         let all = 0..<name.count
         switch name.count {
         case 10:
-            return name.equalsIgnoringCase(all, "connection") || name.equalsIgnoringCase(all, "keep-alive")
-        case 14: return name.equalsIgnoringCase(all, "content-length")
-        case 17: return name.equalsIgnoringCase(all, "transfer-encoding")
+            return name.equalsIgnoringCase(all, literal: "connection")
+                || name.equalsIgnoringCase(all, literal: "keep-alive")
+        case 14: return name.equalsIgnoringCase(all, literal: "content-length")
+        case 17: return name.equalsIgnoringCase(all, literal: "transfer-encoding")
         default: return false
         }
     }

@@ -26,10 +26,10 @@ public struct ServerSentEvent: Sendable {
             }
             fields += 1
             let name = line.lowerBound..<colon
-            if span.equals(name, "data") {
+            if span.equals(name, literal: "data") {
                 dataLineCount += 1
                 if dataLineCount == 1 { firstData = Self.value(after: colon, to: line.upperBound, in: span) }
-            } else if span.equals(name, "event") {
+            } else if span.equals(name, literal: "event") {
                 eventRange = Self.value(after: colon, to: line.upperBound, in: span)
             }
         }
@@ -50,7 +50,7 @@ public struct ServerSentEvent: Sendable {
         var first = true
         Self.forEachLine(of: raw.span) { span, line in
             let colon = span.firstIndex(of: ASCII.colon, in: line) ?? line.upperBound
-            guard span.equals(line.lowerBound..<colon, "data") else { return }
+            guard span.equals(line.lowerBound..<colon, literal: "data") else { return }
             if !first { joined.append(ASCII.lineFeed) }
             first = false
             joined.append(span.extracting(Self.value(after: colon, to: line.upperBound, in: span)))
@@ -61,7 +61,7 @@ public struct ServerSentEvent: Sendable {
     /// Whether the data begins with `[DONE]`, which ends an OpenAI stream: the official client looks no further.
     public var isDone: Bool {
         guard let firstData, firstData.count >= 6 else { return false }
-        return raw.span.equals(firstData.lowerBound..<(firstData.lowerBound + 6), "[DONE]")
+        return raw.span.equals(firstData.lowerBound..<(firstData.lowerBound + 6), literal: "[DONE]")
     }
 
     /// What follows the colon, less one space.
