@@ -34,6 +34,9 @@ let package = Package(
             swiftSettings: strict),
         // Benchmarks: one executable a question; the writer of results is shared.
         .target(name: "BenchSupport", path: "Benchmarks/Support", swiftSettings: strict),
+        .executableTarget(
+            name: "bench-classifier", dependencies: ["BenchSupport", "RouterKit", "Wire"],
+            path: "Benchmarks/bench-classifier", exclude: ["litellm_heuristic.py"], swiftSettings: strict),
         // Tests: one folder per target.
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TransportTests", dependencies: ["Transport", "Wire"], swiftSettings: strict),

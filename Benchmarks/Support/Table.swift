@@ -8,7 +8,7 @@ public struct Table: Sendable {
     }
 
     /// Appends a row; missing cells stay empty.
-    public mutating func add(_ cells: String...) {
+    public mutating func add(_ cells: [String]) {
         rows.append(cells)
     }
 

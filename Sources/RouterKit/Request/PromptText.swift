@@ -1,3 +1,5 @@
+import Glibc
+
 /// Cleaning of prompt text after it was decoded from JSON.
 enum PromptText {
     private static let reminderStart = Array("<system-reminder>".utf8)
@@ -8,33 +10,52 @@ enum PromptText {
     /// A block that is not closed reaches to the end; an end without a start closes a block that began before the
     /// text was cut, so that everything up to it goes.
     static func removeReminders(from text: inout [UInt8]) {
-        var kept = 0
-        var index = 0
+        guard var index = firstTag(in: text, from: 0) else { return }
+        var kept = index
         var inside = false
         var found = false
         while index < text.count {
-            if text[index] == UInt8(ascii: "<") {
-                if starts(text, with: reminderStart, at: index) {
-                    inside = true
-                    found = true
-                    index += reminderStart.count
-                    continue
-                }
-                if starts(text, with: reminderEnd, at: index) {
-                    if !found { kept = 0 }
-                    inside = false
-                    found = true
-                    index += reminderEnd.count
-                    continue
-                }
-            }
-            if !inside {
-                if found { text[kept] = text[index] }
+            if starts(text, with: reminderStart, at: index) {
+                inside = true
+                found = true
+                index += reminderStart.count
+            } else if starts(text, with: reminderEnd, at: index) {
+                if !found { kept = 0 }
+                inside = false
+                found = true
+                index += reminderEnd.count
+            } else if inside {
+                index = firstTag(in: text, from: index + 1) ?? text.count
+            } else {
+                text[kept] = text[index]
                 kept += 1
+                index += 1
             }
-            index += 1
         }
-        if found { text.removeLast(text.count - kept) }
+        text.removeLast(text.count - kept)
+    }
+
+    /// Where the next tag of either sort begins at or after `start`.
+    private static func firstTag(in text: [UInt8], from start: Int) -> Int? {
+        var index = start
+        while let found = firstAngle(in: text, from: index) {
+            if starts(text, with: reminderStart, at: found) || starts(text, with: reminderEnd, at: found) {
+                return found
+            }
+            index = found + 1
+        }
+        return nil
+    }
+
+    /// The first `<` at or after `start`. `memchr`, because most messages hold none and some are long.
+    private static func firstAngle(in text: [UInt8], from start: Int) -> Int? {
+        guard start < text.count else { return nil }
+        return text.withUnsafeBytes { bytes in
+            guard let base = bytes.baseAddress,
+                let found = memchr(base + start, CInt(UInt8(ascii: "<")), bytes.count - start)
+            else { return nil }
+            return UnsafeRawPointer(found) - base
+        }
     }
 
     /// Removes blanks and line ends at both ends.
