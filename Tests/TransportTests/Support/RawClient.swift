@@ -3,7 +3,8 @@ import Transport
 
 /// A blocking client over a raw socket: what it sends is exactly what a test says, and what it sees is exactly what came.
 /// Every receive is bounded by `patience_s`, so that a server that hangs fails a test instead of stopping the run.
-final class RawClient {
+/// `@unchecked Sendable`: a test that shares one reads on one thread and sends on another, which sockets allow.
+final class RawClient: @unchecked Sendable {
     static let patience_s = 20
 
     private var descriptor: Int32
@@ -78,6 +79,12 @@ final class RawClient {
 
     /// Sends until the server takes no more or the connection breaks; for servers that answer early.
     func sendIgnoringFailure(_ bytes: [UInt8]) { try? send(bytes) }
+
+    /// Waits for bytes from the server, for a moment at most.
+    func pause_ms(_ timeout_ms: Int32) {
+        var poller = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        poll(&poller, 1, timeout_ms)
+    }
 
     /// What one receive brings; nil at the end of the stream.
     func receive() throws -> [UInt8]? {
@@ -169,7 +176,7 @@ struct ClientFault: Error, CustomStringConvertible {
 }
 
 /// A response as it came.
-struct RawResponse {
+struct RawResponse: Sendable {
     let head: String
     var body: [UInt8]
 

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import Transport
 import Wire
@@ -82,4 +83,39 @@ final class Gate: Sendable {
             open()
         }
     }
+}
+
+/// A handler that answers with the path.
+nonisolated(nonsending) func echoPath(_ request: ServerRequest, _ response: consuming ResponseStart) async throws {
+    try await response.send(status: 200, fields: HTTPFields(), body: Array(request.head.path.utf8))
+}
+
+/// Bytes in which a piece that is lost, doubled or moved shows: a block of prime length, repeated.
+func pattern(_ count: Int) -> [UInt8] {
+    var bytes = (0..<251).map { UInt8($0) }
+    while bytes.count < count { bytes += bytes }
+    return Array(bytes[..<count])
+}
+
+/// Runs blocking code on a thread of its own: the pool's few threads may all be held by tests that block in a socket call.
+func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
+    try await withCheckedThrowingContinuation { continuation in
+        startThread { continuation.resume(with: Swift.Result { try body() }) }
+    }
+}
+
+/// Starts a thread that runs `body` once.
+func startThread(_ body: @escaping @Sendable () -> Void) {
+    final class Box {
+        let body: @Sendable () -> Void; init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    let status = pthread_create(
+        &thread, nil,
+        { pointer in
+            Unmanaged<Box>.fromOpaque(pointer!).takeRetainedValue().body()
+            return nil
+        }, Unmanaged.passRetained(Box(body)).toOpaque())
+    precondition(status == 0, "pthread_create failed: \(status)")
+    pthread_detach(thread)
 }

@@ -76,12 +76,12 @@ public final class HTTPServer: Sendable {
             state = .starting
         }
         let (loops, owned) = try makeLoops()
+        let parts = loops.enumerated().map { index, loop in
+            ServerLoop(
+                loop: loop, index: index, limits: configuration.limits, calls: calls, counters: counters,
+                handler: handler)
+        }
         do throws(TransportError) {
-            let parts = loops.enumerated().map { index, loop in
-                ServerLoop(
-                    loop: loop, index: index, limits: configuration.limits, calls: calls, counters: counters,
-                    handler: handler)
-            }
             let (bound, listeners) = try makeListeners(parts)
             for (part, listener) in zip(parts, listeners) {
                 try await part.loop.run { () throws(TransportError) in try part.listen(listener) }
@@ -89,6 +89,7 @@ public final class HTTPServer: Sendable {
             state.withLock { $0 = .running(parts, owned: owned) }
             return bound
         } catch {
+            for part in parts { await part.loop.run { part.beginDrain() } }
             for loop in owned { loop.stop() }
             throw error
         }
@@ -115,13 +116,17 @@ public final class HTTPServer: Sendable {
         case .tcp(let host, let port):
             let bound = try ListeningSocket.tcp(host: host, port: port, count: parts.count, backlog: backlog)
             let listeners = zip(bound.descriptors, parts).map { descriptor, part in
-                Listener(descriptor: descriptor, isTCP: true) { [unowned part] in part.adopt($0, peer: $1) }
+                Listener(server: part, descriptor: descriptor, isTCP: true) { [unowned part] in
+                    part.adopt($0, peer: $1)
+                }
             }
             return (BoundAddress(address: .tcp(host: host, port: bound.port)), listeners)
         case .unix(let path):
             let descriptor = try ListeningSocket.unix(path: path, backlog: backlog)
             var turn = 0
-            let listener = Listener(descriptor: descriptor, isTCP: false, file: SocketFile(path)) { accepted, peer in
+            let listener = Listener(
+                server: parts[0], descriptor: descriptor, isTCP: false, file: SocketFile(path)
+            ) { accepted, peer in
                 let part = parts[turn % parts.count]
                 turn += 1
                 if part.loop.isCurrent {
@@ -150,15 +155,19 @@ public final class HTTPServer: Sendable {
         }
         var report = DrainReport()
         let deadline_ns = EventLoop.clock_ns() &+ UInt64(max(0, deadline_ms)) &* 1_000_000
-        for part in taken.parts { report.idleClosed += await part.loop.run { part.beginDrain() } }
+        for part in taken.parts { await part.loop.run { part.beginDrain() } }
         for part in taken.parts { await part.waitUntilEmpty(deadline_ns: deadline_ns) }
         for part in taken.parts { report.aborted += await part.loop.run { part.abortAll() } }
         let grace_ns = EventLoop.clock_ns() &+ UInt64(configuration.limits.abortGrace_ms) &* 1_000_000
         for part in taken.parts {
             await part.waitUntilEmpty(deadline_ns: grace_ns)
-            let (finished, stuck) = await part.loop.run { (part.finishedDuringDrain, part.connectionCount) }
-            report.finished += finished
-            report.stuck += stuck
+            let end = await part.loop.run {
+                DrainReport(
+                    finished: part.finishedDuringDrain, idleClosed: part.idleClosedByDrain, stuck: part.connectionCount)
+            }
+            report.finished += end.finished
+            report.idleClosed += end.idleClosed
+            report.stuck += end.stuck
         }
         for loop in taken.owned { loop.stop() }
         state.withLock { $0 = .stopped(report) }

@@ -15,32 +15,43 @@ final class Listener: EventHandler, DeadlineHandler, @unchecked Sendable {
     private let deliver: (Int32, PeerAddress) -> Void
     /// The socket file to remove, with the identity it had when we made it.
     private let file: SocketFile?
-    private unowned var server: ServerLoop!
+    private unowned let server: ServerLoop
+    private var isStarted = false
     /// Given up for a moment when descriptors run out, so that waiting connections can be accepted and closed. Without
     /// it they would stay in the backlog, and a level-triggered loop would spin on them.
     private var spare: Int32 = -1
     private var isPaused = false
 
-    init(descriptor: Int32, isTCP: Bool, file: SocketFile? = nil, deliver: @escaping (Int32, PeerAddress) -> Void) {
+    /// Owns `descriptor`, a bound socket that listens. `server` owns the listener.
+    init(
+        server: ServerLoop, descriptor: Int32, isTCP: Bool, file: SocketFile? = nil,
+        deliver: @escaping (Int32, PeerAddress) -> Void
+    ) {
+        self.server = server
         self.descriptor = descriptor
         self.isTCP = isTCP
         self.file = file
         self.deliver = deliver
     }
 
+    deinit { close(descriptor) }
+
     /// Begins to accept. Loop thread.
-    func start(on server: ServerLoop) throws(TransportError) {
-        self.server = server
+    func start() throws(TransportError) {
         spare = Self.openSpare()
         // Level-triggered: what one turn leaves in the backlog is seen again in the next.
         try server.loop.register(descriptor, for: .readable, levelTriggered: true, self)
+        isStarted = true
     }
 
-    /// Takes what is in the backlog, which may hold requests already, and closes the socket. Loop thread.
+    /// Takes what is in the backlog, which may hold requests already, and ends. Loop thread.
     func stop() {
-        while case .accepted = acceptOne() {}
+        guard isStarted else { return }
+        isStarted = false
+        for _ in 0..<server.limits.listenBacklogCount {
+            guard case .accepted = acceptOne() else { break }
+        }
         server.loop.deregister(descriptor)
-        close(descriptor)
         if spare >= 0 { close(spare) }
         file?.removeIfOurs()
     }
@@ -56,7 +67,7 @@ final class Listener: EventHandler, DeadlineHandler, @unchecked Sendable {
     }
 
     func deadlineReached(_ id: DeadlineID) {
-        guard isPaused else { return }
+        guard isPaused, isStarted else { return }
         isPaused = false
         if spare < 0 { spare = Self.openSpare() }
         server.loop.modify(descriptor, for: .readable, levelTriggered: true)
@@ -76,9 +87,11 @@ final class Listener: EventHandler, DeadlineHandler, @unchecked Sendable {
         switch -accepted {
         case EAGAIN: return .empty
         case EMFILE, ENFILE: return refuseWithSpare()
-        case ENOBUFS, ENOMEM: return .exhausted
         // The connection died in the backlog, or its network did (accept(2) lists these); the next one may be well.
-        default: return .accepted
+        case ECONNABORTED, EPROTO, ENETDOWN, ENOPROTOOPT, EHOSTDOWN, ENONET, EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH,
+            EPERM:
+            return .accepted
+        default: return .exhausted
         }
     }
 

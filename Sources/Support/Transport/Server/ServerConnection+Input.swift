@@ -55,7 +55,10 @@ extension ServerConnection {
                 case .nothing:
                     if readTimedOut { return await headTimedOut() }
                     // A drain closes what has nothing to answer; the receive above saw that no request is waiting.
-                    if server.isDraining, activity == .idle { return nil }
+                    if server.isDraining, activity == .idle {
+                        server.idleClosedByDrain += 1
+                        return nil
+                    }
                     await wait()
                 case .end:
                     return nil
@@ -148,6 +151,7 @@ extension ServerConnection {
             try await receiveBody(into: &output)
         }
         timer.clearRead()
+        bodyWindow.pause(now_ns: server.loop.now_ns)
     }
 
     /// One step: takes bytes that are here, or waits for some.
@@ -159,14 +163,17 @@ extension ServerConnection {
         }
         switch receive() {
         case .bytes(let count):
-            bodyWindowBytes += count
+            bodyWindow.add(count)
             let bytes = server.received(count)
             let taken = try takeBody(from: bytes, into: &output)
             if taken < count { input.append(bytes.span.extracting(taken..<count)) }
             await yieldIfOverBudget()
         case .nothing:
             if readTimedOut { try throwUnlessProgressing() }
-            if timer.read_ns == ConnectionTimer.never { startBodyWindow() }
+            if timer.read_ns == ConnectionTimer.never {
+                let end_ns = bodyWindow.resume(now_ns: server.loop.now_ns, limits: server.limits)
+                timer.setRead(end_ns, server.loop, self)
+            }
             await wait()
         case .end:
             fail(TransportError(.clientGone, "the client closed the connection inside its request body"))
@@ -190,18 +197,10 @@ extension ServerConnection {
         }
     }
 
-    private func startBodyWindow() {
-        readTimedOut = false
-        bodyWindowBytes = 0
-        timer.setRead(server.deadline(server.limits.bodyProgress_ms), server.loop, self)
-    }
-
     /// A window is over: enough came for another one, or the body is given up.
     private func throwUnlessProgressing() throws(TransportError) {
-        if bodyWindowBytes >= server.limits.bodyProgressBytes {
-            startBodyWindow()
-            return
-        }
+        readTimedOut = false
+        if bodyWindow.renew(limits: server.limits) { return }
         server.counters.add(.bodyTimeouts)
         throw setBodyFault(
             BodyFault(

@@ -16,8 +16,9 @@ extension ServerConnection {
             await yieldIfOverBudget()
         }
         if failure == nil, needsLinger { await lingerAndClose() }
-        closeDescriptor()
+        // In this order a client that sees the end can count on the place.
         server.ended(self)
+        closeDescriptor()
     }
 
     private nonisolated(nonsending) func handle(_ head: RequestHead, _ handler: any HTTPHandler) async {
@@ -30,6 +31,8 @@ extension ServerConnection {
         inbound = InboundBody(head.framing, limits: server.limits)
         owesContinue = head.expectsContinue && !inbound.isComplete
         bodyFault = nil
+        bodyWindow = BodyWindow()
+        readTimedOut = false
         response = ResponseState(
             isHead: head.method == .head, minorVersion: head.minorVersion,
             keepAlive: head.keepAlive && (limit == 0 || served < limit))

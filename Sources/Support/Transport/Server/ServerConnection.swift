@@ -28,8 +28,7 @@ final class ServerConnection: EventHandler, DeadlineHandler, @unchecked Sendable
     var peerClosed = false
     /// The body broke a rule or did not come; nothing after it can be trusted.
     var bodyFault: BodyFault?
-    /// Body bytes received in the current window of `Limits.bodyProgress_ms`.
-    var bodyWindowBytes = 0
+    var bodyWindow = BodyWindow()
     /// The wait to read took too long; set by the timer, taken by whoever waits.
     var readTimedOut = false
 
@@ -159,6 +158,38 @@ struct BodyFault {
     let status: Int
     let code: String
     let error: TransportError
+}
+
+/// Holds a body to a least speed. The clock runs only while the handler waits for bytes: what it does between two reads is
+/// not the client's fault.
+struct BodyWindow {
+    /// Bytes received in this window.
+    private(set) var bytes = 0
+    private var end_ns: UInt64?
+    private var paused_ns: UInt64?
+
+    /// A wait begins: gives the time at which it becomes too long.
+    mutating func resume(now_ns: UInt64, limits: Limits) -> UInt64 {
+        let length_ns = UInt64(limits.bodyProgress_ms) &* 1_000_000
+        let pause_ns = paused_ns.map { now_ns > $0 ? now_ns - $0 : 0 } ?? 0
+        paused_ns = nil
+        let end = end_ns.map { $0 + pause_ns } ?? now_ns + length_ns
+        end_ns = end
+        return end
+    }
+
+    /// The wait is over.
+    mutating func pause(now_ns: UInt64) { if end_ns != nil, paused_ns == nil { paused_ns = now_ns } }
+
+    /// Bytes came.
+    mutating func add(_ count: Int) { bytes += count }
+
+    /// The window's end came: true when enough arrived for another one to begin.
+    mutating func renew(limits: Limits) -> Bool {
+        guard bytes >= limits.bodyProgressBytes else { return false }
+        self = BodyWindow()
+        return true
+    }
 }
 
 /// How much one connection may do before others get their turn.

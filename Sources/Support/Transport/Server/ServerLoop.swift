@@ -31,6 +31,7 @@ final class ServerLoop: DeadlineHandler, @unchecked Sendable {
     // Drain.
     private(set) var isDraining = false
     var finishedDuringDrain = 0
+    var idleClosedByDrain = 0
     private var drainWaiter: CheckedContinuation<Void, Never>?
     private var drainDeadline: DeadlineID?
 
@@ -55,8 +56,8 @@ final class ServerLoop: DeadlineHandler, @unchecked Sendable {
 
     /// Starts accepting. Loop thread.
     func listen(_ listener: Listener) throws(TransportError) {
-        try listener.start(on: self)
         self.listener = listener
+        try listener.start()
     }
 
     /// Takes over an accepted descriptor, for which a place was taken. Loop thread.
@@ -119,19 +120,15 @@ final class ServerLoop: DeadlineHandler, @unchecked Sendable {
 
     // MARK: Drain
 
-    /// Stops accepting, closes idle connections, and lets the others finish. Returns how many were idle.
-    func beginDrain() -> Int {
+    /// Stops accepting, closes connections that have nothing to answer, and lets the others finish.
+    func beginDrain() {
         loop.assertCurrent()
-        guard !isDraining else { return 0 }
+        guard !isDraining else { return }
         listener?.stop()
         listener = nil
         isDraining = true
-        var idle = 0
-        for connection in connections.values where connection.activity == .idle {
-            idle += 1
-            connection.wake()
-        }
-        return idle
+        // Woken, an idle connection looks once more for a request before it closes.
+        for connection in connections.values where connection.activity == .idle { connection.wake() }
     }
 
     /// Waits until no connection is left or the deadline is over.
