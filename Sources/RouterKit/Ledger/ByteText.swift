@@ -49,10 +49,24 @@ enum ByteText {
         appendFixed(value, decimals: decimals, to: &bytes)
     }
 
-    /// Appends a JSON string; `null` when there is no text.
+    /// Appends a JSON string. Names seldom need escapes, and a copy in one piece is much faster than byte by byte.
+    static func appendQuoted(_ text: String, to bytes: inout [UInt8]) {
+        let isDone = text.utf8.withContiguousStorageIfAvailable { source -> Bool in
+            for byte in source where byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") {
+                return false
+            }
+            bytes.append(UInt8(ascii: "\""))
+            bytes.append(contentsOf: source)
+            bytes.append(UInt8(ascii: "\""))
+            return true
+        }
+        if isDone != true { JSONText.appendQuoted(text, to: &bytes) }
+    }
+
+    /// As ``appendQuoted(_:to:)``; `null` when there is no text.
     static func appendQuotedOrNull(_ text: String?, to bytes: inout [UInt8]) {
         guard let text else { return append("null", to: &bytes) }
-        JSONText.appendQuoted(text, to: &bytes)
+        appendQuoted(text, to: &bytes)
     }
 
     private static let powersOfTen: InlineArray<10, UInt64> = [

@@ -12,7 +12,6 @@ final class LogMailbox: @unchecked Sendable {
         /// Waits a little for more lines, so that a busy gateway pays for one write in a while and not per request.
         case gathering
         case writing
-        case finished
     }
 
     struct State {
@@ -68,6 +67,14 @@ final class LogMailbox: @unchecked Sendable {
         return body(&state)
     }
 
+    /// With the lock held, which is given up while waiting; `false` when the time is over. Never called while
+    /// `state` is being accessed as `inout`: such an access is exclusive, so the compiler may keep the values from
+    /// before the wait and would never see what other threads change meanwhile.
+    private func wait(_ condition: UnsafeMutablePointer<pthread_cond_t>, until deadline: timespec) -> Bool {
+        var deadline = deadline
+        return pthread_cond_timedwait(condition, mutex, &deadline) != ETIMEDOUT
+    }
+
     // MARK: Requests' side
 
     /// Leaves one line; `false`, counted, when the queue is full or closed.
@@ -81,7 +88,6 @@ final class LogMailbox: @unchecked Sendable {
             state.linesCount += 1
             state.acceptedCount += 1
             if state.phase == .idle || (state.phase == .gathering && state.lines.count >= batchBytes) {
-                // Spurious wake-ups are cheap, missed ones are not; the phase is left for the thread to change.
                 pthread_cond_signal(work)
             }
             return true
@@ -101,15 +107,15 @@ final class LogMailbox: @unchecked Sendable {
     /// Waits until every line accepted so far is settled; `false` when that takes longer than `timeout_ms`.
     func flush(timeout_ms: Int) -> Bool {
         let deadline = timespec(monotonicAfter_ms: timeout_ms)
-        return locked { state in
-            let target = state.acceptedCount
-            while state.settledCount < target {
-                state.isFlushing = true
-                pthread_cond_signal(work)
-                if !wait(settled, until: deadline) { return state.settledCount >= target }
-            }
-            return true
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        let target = state.acceptedCount
+        while state.settledCount < target {
+            state.isFlushing = true
+            pthread_cond_signal(work)
+            if !wait(settled, until: deadline) { return state.settledCount >= target }
         }
+        return true
     }
 
     /// Refuses further lines and tells the thread to finish.
@@ -125,25 +131,25 @@ final class LogMailbox: @unchecked Sendable {
     /// Waits for lines and takes them all, handing `spare` in as the next buffer; `nil` when the log is closed and
     /// nothing is left.
     func take(spare: consuming [UInt8], gathering_ms: Int) -> (lines: [UInt8], count: Int)? {
-        var fresh = spare
-        return locked { state in
-            state.phase = .idle
-            while state.linesCount == 0 {
-                if state.isClosing { return nil }
-                state.isFlushing = false
-                pthread_cond_wait(work, mutex)
-            }
-            state.phase = .gathering
-            let deadline = timespec(monotonicAfter_ms: gathering_ms)
-            while !state.isClosing, !state.isFlushing, state.lines.count < batchBytes {
-                if !wait(work, until: deadline) { break }
-            }
-            state.phase = .writing
-            swap(&state.lines, &fresh)
-            let count = state.linesCount
-            state.linesCount = 0
-            return (fresh, count)
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        state.phase = .idle
+        while state.linesCount == 0 {
+            if state.isClosing { return nil }
+            state.isFlushing = false
+            pthread_cond_wait(work, mutex)
         }
+        state.phase = .gathering
+        let deadline = timespec(monotonicAfter_ms: gathering_ms)
+        while !state.isClosing, !state.isFlushing, state.lines.count < batchBytes {
+            if !wait(work, until: deadline) { break }
+        }
+        state.phase = .writing
+        let count = state.linesCount
+        state.linesCount = 0
+        var lines = spare
+        swap(&lines, &state.lines)
+        return (lines, count)
     }
 
     /// Reports what the thread has come to, and that `settledCount` more lines are done with.
@@ -158,16 +164,10 @@ final class LogMailbox: @unchecked Sendable {
     /// Waits before the next try, at most so long, less when the log is being closed; `true` when it is.
     func pause(_ wait_ms: Int) -> Bool {
         let deadline = timespec(monotonicAfter_ms: wait_ms)
-        return locked { state in
-            while !state.isClosing, wait(work, until: deadline) {}
-            return state.isClosing
-        }
-    }
-
-    /// With the lock held. `false` when the time is over.
-    private func wait(_ condition: UnsafeMutablePointer<pthread_cond_t>, until deadline: timespec) -> Bool {
-        var deadline = deadline
-        return pthread_cond_timedwait(condition, mutex, &deadline) != ETIMEDOUT
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        while !state.isClosing, wait(work, until: deadline) {}
+        return state.isClosing
     }
 }
 

@@ -56,7 +56,7 @@ public struct LogRecord: Sendable {
         ByteText.append(#","status":"#, to: &bytes)
         if let status { ByteText.append(status, to: &bytes) } else { ByteText.append("null", to: &bytes) }
         ByteText.append(#","outcome":"#, to: &bytes)
-        JSONText.appendQuoted(outcome, to: &bytes)
+        ByteText.appendQuoted(outcome, to: &bytes)
         ByteText.append(stream ? #","stream":true,"client":"# : #","stream":false,"client":"#, to: &bytes)
         ByteText.appendQuotedOrNull(client, to: &bytes)
         ByteText.append(#","latency_ms":"#, to: &bytes)
@@ -70,7 +70,7 @@ public struct LogRecord: Sendable {
         ByteText.appendFixedOrNull(baseline_usd, decimals: 9, to: &bytes)
         if let prompt {
             ByteText.append(#","prompt":"#, to: &bytes)
-            JSONText.appendQuoted(prompt.cut(toBytes: limits.logPromptBytes), to: &bytes)
+            ByteText.appendQuoted(prompt.cut(toBytes: limits.logPromptBytes), to: &bytes)
         }
         ByteText.append(#","route":"#, to: &bytes)
         decision.appendJSON(to: &bytes)

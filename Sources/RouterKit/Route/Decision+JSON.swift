@@ -1,5 +1,3 @@
-import Wire
-
 extension Decision {
     /// The receipt as one line of JSON, members in a fixed order.
     public func json() -> [UInt8] {
@@ -12,7 +10,7 @@ extension Decision {
     /// Appends ``json()``.
     public func appendJSON(to bytes: inout [UInt8]) {
         ByteText.append(#"{"id":"#, to: &bytes)
-        JSONText.appendQuoted(requestID, to: &bytes)
+        ByteText.appendQuoted(requestID, to: &bytes)
         ByteText.append(#","time_ms":"#, to: &bytes)
         ByteText.append(time_unix_ms, to: &bytes)
         ByteText.append(#","dialect":""#, to: &bytes)
@@ -20,9 +18,9 @@ extension Decision {
         ByteText.append(#"","mode":""#, to: &bytes)
         ByteText.append(mode.rawValue, to: &bytes)
         ByteText.append(#"","requested":"#, to: &bytes)
-        JSONText.appendQuoted(requestedModel, to: &bytes)
+        ByteText.appendQuoted(requestedModel, to: &bytes)
         ByteText.append(#","chosen":"#, to: &bytes)
-        JSONText.appendQuoted(chosenModel, to: &bytes)
+        ByteText.appendQuoted(chosenModel, to: &bytes)
         ByteText.append(#","served":"#, to: &bytes)
         ByteText.appendQuotedOrNull(servedModel, to: &bytes)
         ByteText.append(#","reason":""#, to: &bytes)
@@ -37,7 +35,7 @@ extension Decision {
         ByteText.append(#","policy_hash":""#, to: &bytes)
         ByteText.append(policyHash, to: &bytes)
         ByteText.append(#"","classifier":"#, to: &bytes)
-        JSONText.appendQuoted(classifierVersion, to: &bytes)
+        ByteText.appendQuoted(classifierVersion, to: &bytes)
         ByteText.append(#","decision_us":"#, to: &bytes)
         ByteText.appendFixed(Double(decisionTime_ns) / 1_000, decimals: 3, to: &bytes)
         ByteText.append("}", to: &bytes)
@@ -47,7 +45,7 @@ extension Decision {
         ByteText.append(#","signals":["#, to: &bytes)
         for (index, signal) in signals.enumerated() {
             ByteText.append(index == 0 ? #"{"name":"# : #",{"name":"#, to: &bytes)
-            JSONText.appendQuoted(signal.name, to: &bytes)
+            ByteText.appendQuoted(signal.name, to: &bytes)
             ByteText.append(#","weight":"#, to: &bytes)
             ByteText.appendFixed(signal.weight, decimals: 4, to: &bytes)
             ByteText.append(#","value":"#, to: &bytes)
@@ -70,7 +68,7 @@ extension Decision {
 
     private static func append(_ candidate: Candidate, isFirst: Bool, to bytes: inout [UInt8]) {
         ByteText.append(isFirst ? #"{"model":"# : #",{"model":"#, to: &bytes)
-        JSONText.appendQuoted(candidate.model, to: &bytes)
+        ByteText.appendQuoted(candidate.model, to: &bytes)
         ByteText.append(#","tier":""#, to: &bytes)
         ByteText.append(candidate.tier.name, to: &bytes)
         ByteText.append(#"","quality":"#, to: &bytes)
@@ -89,9 +87,9 @@ extension Decision {
         ByteText.append(#","attempts":["#, to: &bytes)
         for (index, attempt) in attempts.enumerated() {
             ByteText.append(index == 0 ? #"{"model":"# : #",{"model":"#, to: &bytes)
-            JSONText.appendQuoted(attempt.model, to: &bytes)
+            ByteText.appendQuoted(attempt.model, to: &bytes)
             ByteText.append(#","deployment":"#, to: &bytes)
-            JSONText.appendQuoted(attempt.deployment, to: &bytes)
+            ByteText.appendQuoted(attempt.deployment, to: &bytes)
             ByteText.append(#","status":"#, to: &bytes)
             if let status = attempt.status {
                 ByteText.append(status, to: &bytes)
