@@ -75,9 +75,9 @@ import Wire
     }
 
     @Test func metricLabelsAreEscaped() {
-        var family = CounterFamily("c", help: "h")
-        family.add([("model", "a\"b\\c\nd")])
-        family.add([("model", "a\"b\\c\nd")], 2)
+        var family = CounterFamily("c", labels: ["model"], help: "h")
+        family.add("a\"b\\c\nd")
+        family.add("a\"b\\c\nd", amount: 2)
         var text = ""
         family.write(to: &text)
         #expect(text.hasSuffix("c{model=\"a\\\"b\\\\c\\nd\"} 3\n"))

@@ -73,7 +73,7 @@ final class FakeUpstream: Sendable {
     }
 
     private func spawn(_ body: @escaping @Sendable () -> Void) {
-        let thread = startThread(body)
+        let thread = startJoinableThread(body)
         state.withLock { $0.threads.append(thread) }
     }
 
@@ -237,7 +237,7 @@ final class FakeGate: Sendable {
     }
 }
 
-private func startThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
+private func startJoinableThread(_ body: @escaping @Sendable () -> Void) -> pthread_t {
     final class Box {
         let body: @Sendable () -> Void
         init(_ body: @escaping @Sendable () -> Void) { self.body = body }

@@ -5,14 +5,21 @@ import Transport
 /// What `/metrics` shows. One lock; a request takes it once, when it ends.
 final class GatewayMetrics: RouterObserver {
     private struct Counts {
-        var requests = CounterFamily("router_requests_total", help: "Requests that got a model, by outcome.")
-        var refused = CounterFamily("router_refused_total", help: "Requests refused before any model was asked.")
-        var attempts = CounterFamily("router_attempts_total", help: "Tries at deployments, by result.")
-        var choices = CounterFamily("router_choices_total", help: "Models chosen, by mode and reason.")
-        var tokens = CounterFamily("router_tokens_total", help: "Tokens as the upstreams counted them.")
-        var cost = CounterFamily("router_cost_usd_total", help: "Cost of answers whose price is known.")
+        var requests = CounterFamily(
+            "router_requests_total", labels: ["model", "outcome"], help: "Requests that got a model, by outcome.")
+        var refused = CounterFamily(
+            "router_refused_total", labels: ["reason"], help: "Requests refused before any model was asked.")
+        var attempts = CounterFamily(
+            "router_attempts_total", labels: ["model", "deployment", "result"], help: "Tries at deployments.")
+        var choices = CounterFamily(
+            "router_choices_total", labels: ["model", "mode", "reason"], help: "Models chosen first, and why.")
+        var tokens = CounterFamily(
+            "router_tokens_total", labels: ["model", "kind"], help: "Tokens as the upstreams counted them.")
+        var cost = CounterFamily(
+            "router_cost_usd_total", labels: ["model"], help: "Cost of answers whose price is known.")
         var saved = CounterFamily("router_saved_usd_total", help: "Cost of always-strong less the actual cost.")
-        var reloads = CounterFamily("router_config_reloads_total", help: "Reloads of the configuration, by result.")
+        var reloads = CounterFamily(
+            "router_config_reloads_total", labels: ["result"], help: "Reloads of the configuration.")
         var decision = Histogram(bounds: [0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.01])
         var duration = Histogram(bounds: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300])
         var firstByte = Histogram(bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60])
@@ -24,27 +31,20 @@ final class GatewayMetrics: RouterObserver {
         let decision = record.decision
         let model = decision.servedModel ?? "none"
         counts.withLock { counts in
-            counts.requests.add([("model", model), ("outcome", record.outcome)])
-            counts.choices.add([
-                ("model", decision.chosenModel), ("mode", decision.mode.rawValue),
-                ("reason", decision.plan.chosen.reason.label.description),
-            ])
+            counts.requests.add(model, record.outcome)
+            counts.choices.add(
+                decision.chosenModel, decision.mode.rawValue, decision.plan.chosen.reason.label.description)
             for attempt in decision.attempts {
-                counts.attempts.add([
-                    ("model", attempt.model), ("deployment", attempt.deployment),
-                    ("result", attempt.errorLabel ?? "ok"),
-                ])
+                counts.attempts.add(attempt.model, attempt.deployment, attempt.errorLabel ?? "ok")
             }
             if let usage = record.usage {
-                counts.tokens.add([("model", model), ("kind", "prompt")], Double(usage.promptTokens))
-                counts.tokens.add([("model", model), ("kind", "completion")], Double(usage.completionTokens))
-                if usage.cachedTokens > 0 {
-                    counts.tokens.add([("model", model), ("kind", "cached")], Double(usage.cachedTokens))
-                }
+                counts.tokens.add(model, "prompt", amount: Double(usage.promptTokens))
+                counts.tokens.add(model, "completion", amount: Double(usage.completionTokens))
+                if usage.cachedTokens > 0 { counts.tokens.add(model, "cached", amount: Double(usage.cachedTokens)) }
             }
             if let cost = record.cost_usd {
-                counts.cost.add([("model", model)], cost)
-                if let baseline = record.baseline_usd { counts.saved.add([], baseline - cost) }
+                counts.cost.add(model, amount: cost)
+                if let baseline = record.baseline_usd { counts.saved.add(amount: baseline - cost) }
             }
             counts.decision.observe(Double(decision.decisionTime_ns) / 1e9)
             counts.duration.observe(record.latency_ms / 1000)
@@ -54,9 +54,9 @@ final class GatewayMetrics: RouterObserver {
 
     func refused(_ error: RouterError) { refused(error.code.rawValue) }
 
-    func refused(_ label: String) { counts.withLock { $0.refused.add([("reason", label)]) } }
+    func refused(_ label: String) { counts.withLock { $0.refused.add(label) } }
 
-    func reloaded(_ result: String) { counts.withLock { $0.reloads.add([("result", result)]) } }
+    func reloaded(_ result: String) { counts.withLock { $0.reloads.add(result) } }
 
     /// The page in Prometheus's text format, version 0.0.4.
     func text(_ router: Router) -> String {

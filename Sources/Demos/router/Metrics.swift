@@ -32,27 +32,40 @@ struct Histogram {
     }
 }
 
-/// Counters of one label set each. Labels come only from the configuration and from closed sets in the code, never
-/// from a request, so the number of series is bounded.
+/// Counters that differ by the values of at most three labels. Label values come only from the configuration and from
+/// closed sets in the code, never from a request, so the number of series is bounded.
 struct CounterFamily {
+    /// Kept as they are until the page is asked for: counting must cost no string building.
+    private struct Series: Hashable {
+        var first: String
+        var second: String
+        var third: String
+    }
+
     let name: String
     let help: String
-    private var values: [String: Double] = [:]
+    let labels: [String]
+    private var values: [Series: Double] = [:]
 
-    init(_ name: String, help: String) {
+    /// - Parameter labels: the names of the labels, at most three.
+    init(_ name: String, labels: [String] = [], help: String) {
+        precondition(labels.count <= 3)
         self.name = name
+        self.labels = labels
         self.help = help
     }
 
-    mutating func add(_ labels: [(String, String)], _ amount: Double = 1) {
-        values[CounterFamily.text(labels), default: 0] += amount
+    mutating func add(_ first: String = "", _ second: String = "", _ third: String = "", amount: Double = 1) {
+        values[Series(first: first, second: second, third: third), default: 0] += amount
     }
 
     func write(to out: inout String) {
         out += "# HELP \(name) \(help)\n# TYPE \(name) counter\n"
-        for (labels, value) in values.sorted(by: { $0.key < $1.key }) {
-            out += labels.isEmpty ? "\(name) \(value.plain)\n" : "\(name){\(labels)} \(value.plain)\n"
+        let lines = values.map { series, value in
+            let pairs = CounterFamily.text(Array(zip(labels, [series.first, series.second, series.third])))
+            return pairs.isEmpty ? "\(name) \(value.plain)\n" : "\(name){\(pairs)} \(value.plain)\n"
         }
+        for line in lines.sorted() { out += line }
     }
 
     static func text(_ labels: [(String, String)]) -> String {

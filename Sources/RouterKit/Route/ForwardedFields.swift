@@ -7,21 +7,23 @@ import Wire
 /// transport writes itself, and what must not leave the house: the client's own credentials and cookies.
 enum ForwardedFields {
     /// Fields of one hop, in either direction.
-    private static let hopByHop: Set<String> = [
+    private static let hopByHop = FieldNames([
         "connection", "keep-alive", "proxy-connection", "proxy-authenticate", "proxy-authorization", "te", "trailer",
         "transfer-encoding", "upgrade",
-    ]
+    ])
 
     /// Not forwarded upstream besides hop-by-hop fields.
     ///
     /// `accept-encoding` stays behind because a compressed answer could not be read for its usage.
-    private static let requestOnly: Set<String> = [
+    private static let requestOnly = FieldNames([
         "host", "content-length", "expect", "authorization", "x-api-key", "api-key", "cookie", "accept-encoding",
         "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip",
-    ]
+    ])
 
     /// Not forwarded downstream besides hop-by-hop fields: the server writes its own.
-    private static let responseOnly: Set<String> = ["content-length", "date", "server", "alt-svc", "set-cookie"]
+    private static let responseOnly = FieldNames(["content-length", "date", "server", "alt-svc", "set-cookie"])
+
+    private static let requestID = FieldNames(["x-request-id"])
 
     /// What the upstream gets: the client's end-to-end fields, then the deployment's.
     ///
@@ -30,15 +32,12 @@ enum ForwardedFields {
         from client: HTTPFields, deployment: Deployment, key: APIKey?
     ) throws(WireError) -> HTTPFields {
         var fields = HTTPFields()
-        let named = namedByConnection(client)
-        let replaced = Set(deployment.extraHeaders.map { $0.name.lowercased() })
-        for (name, value) in client {
-            let lowered = name.lowercased()
-            if hopByHop.contains(lowered) || requestOnly.contains(lowered) || lowered.hasPrefix("x-router-") {
-                continue
-            }
-            if named.contains(lowered) || replaced.contains(lowered) { continue }
-            try fields.append(name, value)
+        var dropped = namedByConnection(client)
+        for header in deployment.extraHeaders { dropped.insert(header.name) }
+        try client.forEach { name, value throws(WireError) in
+            if hopByHop.contains(name) || requestOnly.contains(name) || dropped.contains(name) { return }
+            if FieldNames.isRouters(name) { return }
+            try fields.append(name: name, value: value)
         }
         if let key {
             switch deployment.authentication {
@@ -55,28 +54,66 @@ enum ForwardedFields {
     /// which the receipt can be fetched.
     static func downstream(from upstream: HTTPFields) throws(WireError) -> HTTPFields {
         var fields = HTTPFields()
-        let named = namedByConnection(upstream)
-        for (name, value) in upstream {
-            let lowered = name.lowercased()
-            if hopByHop.contains(lowered) || responseOnly.contains(lowered) || lowered.hasPrefix("x-router-") {
-                continue
+        let dropped = namedByConnection(upstream)
+        try upstream.forEach { name, value throws(WireError) in
+            if hopByHop.contains(name) || responseOnly.contains(name) || dropped.contains(name) { return }
+            if FieldNames.isRouters(name) { return }
+            if requestID.contains(name) {
+                try fields.append(name: "x-upstream-request-id".utf8.span, value: value)
+            } else {
+                try fields.append(name: name, value: value)
             }
-            if named.contains(lowered) { continue }
-            try fields.append(lowered == "x-request-id" ? "x-upstream-request-id" : name, value)
         }
         return fields
     }
 
     /// Names that a `Connection` field declares to be of this hop only.
-    private static func namedByConnection(_ fields: HTTPFields) -> Set<String> {
-        guard fields.contains("connection") else { return [] }
-        var names: Set<String> = []
+    private static func namedByConnection(_ fields: HTTPFields) -> FieldNames {
+        var names = FieldNames([])
+        guard fields.contains("connection") else { return names }
         for value in fields.values("connection") {
-            for name in value.split(separator: ",") {
-                names.insert(name.lowercased().trimmingSpaces())
-            }
+            for name in value.split(separator: ",") { names.insert(String(name).trimmingSpaces()) }
         }
         return names
+    }
+}
+
+/// A few field names, looked up by their bytes, letter case aside: one comparison of lengths settles most.
+struct FieldNames {
+    private var names: [[UInt8]]
+    /// One bit for each length that occurs, lengths from 63 on sharing the last.
+    private var lengths: UInt64 = 0
+
+    init(_ names: [String]) {
+        self.names = []
+        for name in names { insert(name) }
+    }
+
+    mutating func insert(_ name: String) {
+        let bytes = Array(name.lowercased().utf8)
+        names.append(bytes)
+        lengths |= 1 << UInt64(min(bytes.count, 63))
+    }
+
+    func contains(_ name: Span<UInt8>) -> Bool {
+        guard lengths >> UInt64(min(name.count, 63)) & 1 == 1 else { return false }
+        return names.contains { FieldNames.hasPrefix(name, $0) && $0.count == name.count }
+    }
+
+    /// Whether the field belongs to the router itself: `x-router-...`.
+    static func isRouters(_ name: Span<UInt8>) -> Bool { hasPrefix(name, routersPrefix) }
+
+    private static let routersPrefix = Array("x-router-".utf8)
+
+    /// Whether `name` begins with `prefix`, which is in lower case.
+    private static func hasPrefix(_ name: Span<UInt8>, _ prefix: [UInt8]) -> Bool {
+        guard name.count >= prefix.count else { return false }
+        for index in prefix.indices {
+            let byte = name[index]
+            let lowered = byte &- 0x41 < 26 ? byte | 0x20 : byte
+            if lowered != prefix[index] { return false }
+        }
+        return true
     }
 }
 
