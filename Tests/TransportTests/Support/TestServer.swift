@@ -100,12 +100,12 @@ func pattern(_ count: Int) -> [UInt8] {
 /// Runs blocking code on a thread of its own: the pool's few threads may all be held by tests that block in a socket call.
 func onThread<Result: Sendable>(_ body: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { continuation in
-        startThread { continuation.resume(with: Swift.Result { try body() }) }
+        detachThread { continuation.resume(with: Swift.Result { try body() }) }
     }
 }
 
 /// Starts a thread that runs `body` once.
-func startThread(_ body: @escaping @Sendable () -> Void) {
+func detachThread(_ body: @escaping @Sendable () -> Void) {
     final class Box {
         let body: @Sendable () -> Void; init(_ body: @escaping @Sendable () -> Void) { self.body = body }
     }
