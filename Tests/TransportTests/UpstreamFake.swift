@@ -223,7 +223,7 @@ final class FakeGate: Sendable {
     @discardableResult
     func opened() async -> Bool {
         await withCheckedContinuation { continuation in
-            pthread_detach(startThread { continuation.resume(returning: self.wait()) })
+            pthread_detach(startJoinableThread { continuation.resume(returning: self.wait()) })
         }
     }
 
