@@ -7,9 +7,10 @@ import Wire
 /// `@unchecked Sendable`: `settlement` and `stream` lock themselves; the members under "confined" are touched only on
 /// the engine's thread; the rest never changes.
 final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandler {
+    // Unchecked, as in `ByteStream`: whoever leaves `waiting`, under the lock, resumes the continuation.
     private enum Settlement {
         case open
-        case waiting(CheckedContinuation<Result<UpstreamResponse, TransportError>, Never>)
+        case waiting(UnsafeContinuation<Result<UpstreamResponse, TransportError>, Never>)
         case settled
     }
 
@@ -46,7 +47,7 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
         func response() async throws(TransportError) -> UpstreamResponse
     {
         let outcome = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+            await withUnsafeContinuation { continuation in
                 let isOpen = settlement.withLock { state -> Bool in
                     guard case .open = state else { return false }
                     state = .waiting(continuation)
@@ -73,7 +74,7 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
 
     private func settle(_ outcome: Result<UpstreamResponse, TransportError>) {
         let continuation = settlement.withLock {
-            state -> CheckedContinuation<Result<UpstreamResponse, TransportError>, Never>? in
+            state -> UnsafeContinuation<Result<UpstreamResponse, TransportError>, Never>? in
             defer { state = .settled }
             guard case .waiting(let continuation) = state else { return nil }
             return continuation
