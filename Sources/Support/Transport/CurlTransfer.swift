@@ -7,11 +7,13 @@ import Wire
 /// `@unchecked Sendable`: `settlement` and `stream` lock themselves; the members under "confined" are touched only on
 /// the engine's thread; the rest never changes.
 final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandler {
-    // Unchecked, as in `ByteStream`: whoever leaves `waiting`, under the lock, resumes the continuation.
+    // Unchecked continuation, as in `ByteStream`: whoever leaves `waiting`, under the lock, resumes it. The outcome goes
+    // through the lock too, and is taken out by the waiter: it holds the body, which holds this transfer.
     private enum Settlement {
         case open
-        case waiting(UnsafeContinuation<Result<UpstreamResponse, TransportError>, Never>)
-        case settled
+        case waiting(UnsafeContinuation<Void, Never>)
+        case settled(Result<UpstreamResponse, TransportError>)
+        case taken
     }
 
     // Any thread.
@@ -46,22 +48,23 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
     nonisolated(nonsending)
         func response() async throws(TransportError) -> UpstreamResponse
     {
-        let outcome = await withTaskCancellationHandler {
+        await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let isOpen = settlement.withLock { state -> Bool in
                     guard case .open = state else { return false }
                     state = .waiting(continuation)
                     return true
                 }
-                if isOpen {
-                    engine.submit(self)
-                } else {
-                    continuation.resume(returning: .failure(CurlTransfer.cancelled))
-                }
+                if isOpen { engine.submit(self) } else { continuation.resume() }
             }
         } onCancel: {
             settle(.failure(CurlTransfer.cancelled))
             if stream.cancel() { abandon() }
+        }
+        let outcome = settlement.withLock { state -> Result<UpstreamResponse, TransportError> in
+            guard case .settled(let outcome) = state else { preconditionFailure("resumed without an outcome") }
+            state = .taken
+            return outcome
         }
         return try outcome.get()
     }
@@ -72,14 +75,20 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
 
     private static let cancelled = TransportError(.cancelled, "the caller cancelled the request")
 
+    /// Only the first outcome counts.
     private func settle(_ outcome: Result<UpstreamResponse, TransportError>) {
-        let continuation = settlement.withLock {
-            state -> UnsafeContinuation<Result<UpstreamResponse, TransportError>, Never>? in
-            defer { state = .settled }
-            guard case .waiting(let continuation) = state else { return nil }
-            return continuation
+        let continuation = settlement.withLock { state -> UnsafeContinuation<Void, Never>? in
+            switch state {
+            case .open:
+                state = .settled(outcome)
+                return nil
+            case .waiting(let continuation):
+                state = .settled(outcome)
+                return continuation
+            case .settled, .taken: return nil
+            }
         }
-        continuation?.resume(returning: outcome)
+        continuation?.resume()
     }
 
     // MARK: The engine's side, confined
