@@ -29,7 +29,7 @@ flags=(-O -use-ld=lld -swift-version 6 -parse-as-library -sanitize=fuzzer,addres
 mkdir -p "$out/findings"
 
 # Products carry the hash of everything they were made from, so that nothing stale is ever run.
-hash_of() { { swiftc --version 2>/dev/null; cat "$0" "$@"; } | sha256sum | cut -c1-16; }
+hash_of() { { swiftc --version 2>/dev/null; cat Tests/Fuzz/run.sh "$@"; } | sha256sum | cut -c1-16; }
 fresh() { [[ -e $1 && -e $1.from && $(<"$1.from") == "$2" ]]; }
 
 wire_hash=$(hash_of "${wire[@]}")
@@ -57,10 +57,12 @@ for name in "${targets[@]}"; do
     # The canary starts from its seed every time; a grown corpus would remember nothing useful for it.
     [[ $name == canary ]] && rm -rf "$grown"
     mkdir -p "$grown"
+    hints=()
+    [[ ! -f Tests/Fuzz/$name.dict ]] || hints=("-dict=Tests/Fuzz/$name.dict")
     log=$out/$name.log
     status=0
     timeout $((seconds + 60)) "$out/$name" -max_total_time="$seconds" -max_len=2048 -timeout=5 -rss_limit_mb=2048 \
-        -print_final_stats=1 -artifact_prefix="$out/findings/$name-" "$grown" "Tests/Fuzz/corpus/$name" \
+        -print_final_stats=1 "${hints[@]}" -artifact_prefix="$out/findings/$name-" "$grown" "Tests/Fuzz/corpus/$name" \
         >"$log" 2>&1 || status=$?
     runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$log")
     if [[ $name == canary ]]; then
