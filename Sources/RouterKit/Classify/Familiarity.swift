@@ -22,6 +22,8 @@ struct Familiarity {
         case .shortQuestion:
             if counts.words < 3 { lower(by: 0.5, "too-short") }
             lower(by: Self.plainness(counts), "specialist-terms")
+            // The fitted questions have one short answer that can be checked; advice and explanations do not.
+            if counts[.open] > 0 { lower(by: 0.6, "open-ended") }
         case .code, .mathematics, .transformation, .wordProblem, .smallTalk, .other:
             if counts.bytes > 1500 { lower(by: 0.7, "unusual-length") }
         case .multipleChoice, .passage, .lookup: break
@@ -70,7 +72,7 @@ struct Familiarity {
 
     /// 1 for everyday words, less for each term of a trade: the shorter the question, the more such a term decides.
     private static func plainness(_ counts: TextCounts) -> Double {
-        clamp(1 - 0.2 * Double(min(counts.domainWords, 3)) - 0.15 * Double(min(counts.rareWords, 3)))
+        clamp(1 - 0.25 * Double(min(counts.domainWords, 3)) - 0.2 * Double(min(counts.rareWords, 3)))
     }
 
     private static func clamp(_ value: Double) -> Double { min(1, max(0, value)) }

@@ -47,17 +47,19 @@ public struct HeuristicClassifier: ComplexityClassifier {
             sum += weight * value
             moved[groups[index].rawValue] -= weight.x * (value - weight.w)
         }
-        let quality = curve(features.kind, sum)
+        let quality = curve(features.kind, counts, sum)
         return Assessment(
             difficulty: 1 - quality.cheap, quality: quality, support: familiarity.support,
             signals: signals(moved, counts, features.kind, familiarity))
     }
 
-    private func curve(_ kind: PromptKind, _ sum: SIMD4<Double>) -> QualityCurve {
+    private func curve(_ kind: PromptKind, _ counts: TextCounts, _ sum: SIMD4<Double>) -> QualityCurve {
         switch kind {
         case .smallTalk: HeuristicWeights.smallTalk
         case .lookup: HeuristicWeights.lookup
-        case .transformation: HeuristicWeights.transformation
+        case .transformation:
+            counts.words <= 15 && counts.rareWords <= 1 && counts[.constraint] == 0
+                ? HeuristicWeights.shortTransformation : HeuristicWeights.transformation
         default:
             Self.curve(
                 cheap: Self.logistic(sum.x), mid: Self.logistic(sum.y), strong: Self.logistic(sum.z))

@@ -51,18 +51,18 @@ enum Feature: Int, CaseIterable {
     // The word classes, in the order of their bits.
     case functionWords, questionWords, greetings, lookups, transforms, creates, reasons, constraints, negations
     case arithmetic, maths, physics, chemistry, medicine, law, finance, computing, humanities, mind, everyday, exam
-    case statements, codeWords
+    case statements, codeWords, openWords
     // The kind, and what differs between kinds.
     case isChoice, isWordProblem, isMathematics, isCode, isShortQuestion, isPassage
     case choiceLength, choiceNumbers, wordProblemLength, wordProblemNumbers, mathematicsLength, codeLength
 
     /// How many there are.
-    static let count = 59
+    static let count = 60
 }
 
 /// The features of one prompt, stored inline.
 struct PromptFeatures {
-    private(set) var values = InlineArray<59, Double>(repeating: 0)
+    private(set) var values = InlineArray<60, Double>(repeating: 0)
     /// What kind of prompt it is.
     let kind: PromptKind
 
@@ -145,8 +145,10 @@ extension PromptKind {
             self = .code
         } else if counts.words <= 12, counts[.greeting] > 0, Self.isSmallTalk(counts) {
             self = .smallTalk
-        } else if !counts.opening.isDisjoint(with: .transform), counts[.reason] == 0, counts[.code] < 3 {
+        } else if Self.isTransformation(counts) {
             self = .transformation
+        } else if Self.isLookup(counts) {
+            self = .lookup
         } else if counts.backslashes >= 2 || Double(counts[.maths]) >= max(2, words * 0.12)
             || counts.mathsSymbols >= 4 && counts[.maths] > 0
         {
@@ -156,7 +158,7 @@ extension PromptKind {
         } else if counts.words <= 40, counts.lines <= 3, counts.questionMarks > 0 || counts[.question] > 0,
             counts[.reason] == 0, counts.opening.isDisjoint(with: .create)
         {
-            self = Self.isLookup(counts) ? .lookup : .shortQuestion
+            self = .shortQuestion
         } else if counts.words > 60, counts.questionMarks > 0 {
             self = .passage
         } else {
@@ -164,10 +166,16 @@ extension PromptKind {
         }
     }
 
+    /// What is to be done stands in the first words or is their verb, and text to do it to is given.
+    private static func isTransformation(_ counts: TextCounts) -> Bool {
+        let isAsked = counts.opening.contains(.transform) || counts[.transform] >= 2 && counts.words <= 15
+        return isAsked && (counts.delimiters > 0 || counts.words <= 8) && counts[.reason] == 0 && counts[.code] < 3
+    }
+
     /// A few plain words, one of which names the sort of fact wanted.
     private static func isLookup(_ counts: TextCounts) -> Bool {
         counts.words <= 10 && counts[.lookup] > 0 && counts.rareWords == 0 && counts.domainWords == 0
-            && counts.numbers == 0
+            && counts.numbers == 0 && counts[.open] == 0 && counts[.reason] == 0 && counts[.create] == 0
     }
 
     /// Only greetings and the small words between them: "hi, how are you?", not "hi, prove Fermat's theorem".

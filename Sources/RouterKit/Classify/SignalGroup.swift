@@ -44,7 +44,7 @@ extension Feature {
             .length
         case .wordLength, .longWords, .rareWords, .capitals, .questionMarks, .knownShare, .functionShare,
             .opensWithQuestion,
-            .functionWords, .questionWords, .greetings, .lookups, .transforms, .creates, .everyday:
+            .functionWords, .questionWords, .greetings, .lookups, .transforms, .creates, .everyday, .openWords:
             .wording
         case .digits, .numbers, .longNumbers, .arithmetic, .choiceNumbers, .wordProblemNumbers: .numbers
         case .mathsSymbols, .latex, .parentheses, .maths: .maths

@@ -26,6 +26,8 @@ struct TextCounts {
     /// `{ } [ ] ; _ # @ | ~` and backquotes.
     var codeSymbols = 0
     var fences = 0
+    /// Colons, quotation marks and line ends: what sets given text apart from what is to be done with it.
+    var delimiters = 0
     /// Lines that begin like an answer to choose: `A.` or `(b)`.
     var optionLines = 0
     /// Lines that begin like a list item: `-`, `*`, `1.`.
@@ -38,7 +40,7 @@ struct TextCounts {
     /// Control characters and U+FFFD, which stands for what was not UTF-8.
     var garbage = 0
     /// Words and phrases per class, in the order of the class's bits.
-    var classCounts = InlineArray<23, Int>(repeating: 0)
+    var classCounts = InlineArray<24, Int>(repeating: 0)
     /// The classes of the first word.
     var opening: WordClass = []
 
@@ -166,7 +168,8 @@ struct TextCounts {
 
     private mutating func count(symbol byte: UInt8) {
         switch byte {
-        case 0x20, 0x2C, 0x2E, 0x0A, 0x0D, 0x09: break
+        case 0x20, 0x2C, 0x2E, 0x0D, 0x09: break
+        case 0x0A, 0x22, 0x27, 0x3A: delimiters += 1
         case 0x3F: questionMarks += 1
         case 0x3D, 0x2B, 0x2A, 0x2F, 0x5E, 0x3C, 0x3E: mathsSymbols += 1
         case 0x24: dollars += 1
@@ -194,7 +197,7 @@ struct TextCounts {
         case 0xC3...0xC9: accented += 1
         case 0xCA...0xCD: break
         case 0xCE, 0xCF: mathsSymbols += 1
-        case 0xE2 where second == 0x80: break
+        case 0xE2 where second == 0x80: delimiters += (0x98...0x9F).contains(text[index + 2]) ? 1 : 0
         case 0xE2: mathsSymbols += second == 0x88 || second == 0x89 || second == 0x86 ? 1 : 0
         case 0xEF where second == 0xBF && text[index + 2] == 0xBD: garbage += 1
         case 0xF0 where second == 0x9F: break

@@ -25,12 +25,13 @@ struct WordClass: OptionSet {
     static let exam = WordClass(rawValue: 1 << 20)
     static let statement = WordClass(rawValue: 1 << 21)
     static let code = WordClass(rawValue: 1 << 22)
+    static let open = WordClass(rawValue: 1 << 23)
 
     /// Set by `Vocabulary` on the first words of phrases, so that pairs are looked up only after one of them.
     static let phraseHead = WordClass(rawValue: 1 << 31)
 
     /// The number of classes that are counted.
-    static let count = 23
+    static let count = 24
 
     /// The classes that name a field of knowledge.
     static let domains: WordClass = [
@@ -239,10 +240,21 @@ extension WordClass {
             color colour red blue green actor actress singer band song album episode season show
             """
         ),
+        (
+            .open,
+            """
+            explain describe discuss tips advice ideas steps ways suggest suggestions recommend recommendations examples
+            how_do how_can how_would how_should how_to how_does what_if what_would what_are why_do why_does why_is
+            why_are can_you could_you tell_me should_i
+            """
+        ),
         (.exam, "following which_of of_the best describes statement statements correct true answer option options"),
         (
             .statement,
-            "i_only ii_only iii_only i_and and_ii and_iii not_wrong wrong_not wrong_wrong true_true true_false false_true false_false"
+            """
+            i_only ii_only iii_only i_and and_ii and_iii not_wrong wrong_not wrong_wrong true_true true_false false_true
+            false_false
+            """
         ),
     ]
 }

@@ -23,6 +23,7 @@ struct ClassifyHeuristicTests {
         arguments: [
             "Hi!", "hello, how are you?", "Thanks, that was great!", "good morning", "What is the capital of France?",
             "Who wrote Romeo and Juliet?", "What color is the sky?", "Where do penguins live?",
+            "Translate 'good morning' into Spanish.", "Give me a synonym for happy.",
         ])
     func savesOnTrivialAsks(_ prompt: String) throws {
         let assessment = try assess(prompt)
@@ -65,6 +66,19 @@ struct ClassifyHeuristicTests {
         ])
     func doesNotTrustItselfInOtherLanguages(_ prompt: String) throws {
         #expect(try assess(prompt).support < 0.5)
+    }
+
+    /// The fitted questions have one short answer; what is asked here does not.
+    @Test(
+        arguments: [
+            "How can I become a better listener?", "What are some tips for a first job interview?",
+            "Is a verbal contract enforceable in Texas?", "What is the treatment for hyperkalemia with ECG changes?",
+            "Summarise the plot of War and Peace in one paragraph.", "Write me a poem in the style of Neruda.",
+        ])
+    func doesNotTrustItselfOnOpenOrSpecialistAsks(_ prompt: String) throws {
+        let assessment = try assess(prompt)
+        #expect(assessment.support < 0.5, "\(assessment)")
+        #expect(assessment.signals.last?.weight == 0)
     }
 
     @Test func followUpsInheritTheirTask() throws {
