@@ -33,6 +33,8 @@ let package = Package(
             name: "router", dependencies: ["RouterKit", "Transport", "Wire"], path: "Sources/Demos/router",
             swiftSettings: strict),
         // Benchmarks: one executable a question; the writer of results is shared.
+        .executableTarget(
+            name: "quickstart", dependencies: ["RouterKit"], path: "Sources/Demos/quickstart", swiftSettings: strict),
         .target(name: "BenchSupport", path: "Benchmarks/Support", swiftSettings: strict),
         .executableTarget(
             name: "bench-classifier", dependencies: ["BenchSupport", "RouterKit", "Wire"],

@@ -33,6 +33,13 @@ public final class Router: Sendable {
             self.pool = pool
             self.transport = transport
         }
+
+        /// A configuration with the defaults and a transport of its own: one background thread for all upstream traffic.
+        ///
+        /// - Throws: `system` when the process is out of descriptors or threads.
+        public init(pool: ModelPool) throws(TransportError) {
+            self.init(pool: pool, transport: try CurlTransport())
+        }
     }
 
     /// What the router was made of.
