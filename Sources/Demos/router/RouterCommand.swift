@@ -20,7 +20,7 @@ struct RouterCommand {
         """
 
     static func main() async {
-        Signals.block()
+        Signals.handle()
         var words = Array(CommandLine.arguments.dropFirst())
         let verb = words.isEmpty ? "help" : words.removeFirst()
         do {
