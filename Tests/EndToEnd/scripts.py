@@ -71,13 +71,16 @@ def chat_events(pieces: list[str], usage: bool, done: bool = True, model: str = 
     return events + ([b"data: [DONE]\n\n"] if done else [])
 
 
-def events(parts: list[bytes], gate: Gate | None = None, fields: dict[str, str] | None = None) -> Script:
-    """Sends `parts` as chunks of an event stream; with a gate, each part waits for it to open once."""
+def events(parts: list[bytes], gate: Gate | None = None, free: int = 0, fields: dict[str, str] | None = None) -> Script:
+    """Sends `parts` as chunks of an event stream; with a gate, each part after the first `free` waits for it to open.
+
+    One gate is shared by all streams of a script: with several streams open it for all that they still have to send.
+    """
 
     async def script(exchange: Exchange) -> None:
         await exchange.head(200, {"Content-Type": EVENT_STREAM, "Transfer-Encoding": "chunked"} | (fields or {}))
-        for part in parts:
-            if gate:
+        for number, part in enumerate(parts):
+            if gate and number >= free:
                 await gate.passed()
             await exchange.chunk(part)
         await exchange.end_chunks()
@@ -85,12 +88,12 @@ def events(parts: list[bytes], gate: Gate | None = None, fields: dict[str, str] 
     return script
 
 
-def chat_stream(pieces: list[str] | None = None, gate: Gate | None = None) -> Script:
+def chat_stream(pieces: list[str] | None = None) -> Script:
     """Streams a chat completion; usage comes when, and only when, the request asks for it."""
 
     async def script(exchange: Exchange) -> None:
         asked = (exchange.request.json().get("stream_options") or {}).get("include_usage") is True
-        await events(chat_events(pieces or ["Hel", "lo"], usage=asked), gate)(exchange)
+        await events(chat_events(pieces or ["Hel", "lo"], usage=asked))(exchange)
 
     return script
 

@@ -21,7 +21,7 @@ def test_two_thousand_idle_streams(start_gateway, fake):
     if resource.getrlimit(resource.RLIMIT_NOFILE)[0] < IDLE_STREAMS * 3:
         pytest.skip(f"the file limit of {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} is too low: raise `ulimit -n`")
     gate = fake.gate()
-    fake.script = scripts.events(scripts.chat_events(["Hel", "lo"], usage=False), gate)
+    fake.script = scripts.events(scripts.chat_events(["Hel", "lo"], usage=False), gate, free=2)
     limits = {"upstream_connection_per_host_count": IDLE_STREAMS}
     gateway = start_gateway(config(model("small", deployment(fake.url)), limits=limits))
 
@@ -37,7 +37,6 @@ def test_two_thousand_idle_streams(start_gateway, fake):
     async def all_of_them() -> tuple[list[bytes], int]:
         opened = asyncio.Semaphore(0)
         streams = [asyncio.ensure_future(one(opened)) for _ in range(IDLE_STREAMS)]
-        gate.open(2 * IDLE_STREAMS)
         for _ in range(IDLE_STREAMS):
             await asyncio.wait_for(opened.acquire(), DEADLINE_S)
         resident = gateway.resident_bytes()

@@ -53,7 +53,10 @@ def test_another_deployment_takes_over_when_connecting_is_refused(start_gateway,
 def test_another_model_takes_over_for_auto(start_gateway, fake, second_fake):
     fake.script = scripts.error(500, "broken")
     gateway = start_gateway(
-        config(model("first", deployment(fake.url)), model("other", deployment(second_fake.url), tier="strong"))
+        config(
+            model("first", deployment(fake.url)),
+            model("other", deployment(second_fake.url), tier="strong", price={"input": 5.0, "output": 15.0}),
+        )
     )
     answer = gateway.chat("auto:cost")
     assert answer.status_code == 200

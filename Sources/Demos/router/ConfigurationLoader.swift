@@ -226,5 +226,9 @@ extension Limits {
             ("body_bytes", \.bodyBytes, 1024...(1 << 30)),
             ("sse_event_bytes", \.sseEventBytes, 1024...(1 << 28)),
             ("json_depth", \.jsonDepth, 8...4096),
+            ("head_timeout_ms", \.headTimeout_ms, 10...3_600_000),
+            ("connection_count", \.connectionCount, 1...1_000_000),
+            ("upstream_connection_count", \.upstreamConnectionCount, 1...1_000_000),
+            ("upstream_connection_per_host_count", \.upstreamConnectionPerHostCount, 1...1_000_000),
         ]
 }
