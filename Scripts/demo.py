@@ -91,10 +91,11 @@ def shorten(text: str, width: int) -> str:
 
 
 def money(dollars: float | None) -> str:
-    return "unknown" if dollars is None else f"${dollars * 1000:.4f}m"
+    return "unknown" if dollars is None else f"${dollars:.6f}"
 
 
-COLUMNS = [("prompt", 40), ("difficulty", 10), ("model", 7), ("why", 38), ("tokens", 9), ("cost", 10), ("saved", 10)]
+# The reason comes last and whole: it is what the table is for.
+COLUMNS = [("prompt", 40), ("difficulty", 10), ("model", 7), ("tokens", 8), ("cost", 9), ("saved", 9), ("why", 200)]
 
 
 def row(*cells: str) -> str:
@@ -117,7 +118,7 @@ def ask_all(url: str, log: Path) -> None:
     """Sends the prompts and prints the table as the answers come."""
     print()
     print(row(*(name for name, _ in COLUMNS)))
-    print(row(*("-" * width for _, width in COLUMNS)))
+    print(row(*("-" * min(width, 40) for _, width in COLUMNS)))
     cost = saved = 0.0
     taken: dict[str, int] = {}
     for prompt in PROMPTS:
@@ -125,7 +126,7 @@ def ask_all(url: str, log: Path) -> None:
         try:
             answer, fields = request(f"{url}/v1/chat/completions", body)
         except urllib.error.HTTPError as error:
-            print(row(prompt, "", "", f"failed: {error.code} {error.read().decode(errors='replace')}"))
+            print(row(prompt, "", "", "", "", "", f"failed: {error.code} {error.read().decode(errors='replace')}"))
             continue
         receipt, _ = request(f"{url}/v1/routes/{fields['x-request-id']}")
         line = log_line(log, fields["x-request-id"])
@@ -133,8 +134,8 @@ def ask_all(url: str, log: Path) -> None:
         kept = None if paid is None or dearest is None else dearest - paid
         usage = answer["usage"]
         print(row(
-            prompt, f"{receipt['difficulty']:.2f}", fields["x-router-model"], fields["x-router-reason"],
-            f"{usage['prompt_tokens']}+{usage['completion_tokens']}", money(paid), money(kept),
+            prompt, f"{receipt['difficulty']:.2f}", fields["x-router-model"],
+            f"{usage['prompt_tokens']}+{usage['completion_tokens']}", money(paid), money(kept), receipt["reason"],
         ))
         print(f"    -> {shorten(answer['choices'][0]['message']['content'], 120)}", flush=True)
         cost += paid or 0
@@ -146,7 +147,7 @@ def ask_all(url: str, log: Path) -> None:
     if cost + saved > 0:
         always = cost + saved
         print(f"cost {money(cost)} instead of {money(always)} with the strongest model for all: "
-              f"{100 * saved / always:.0f} % saved (m: thousandths of a dollar)")
+              f"{100 * saved / always:.0f} % saved")
 
 
 def show_lines_to_try(url: str, log: Path, router: str) -> None:
