@@ -2,6 +2,7 @@
 enum Figures {
     /// USD with as many decimals as the size asks for: `$12.34`, `$0.0123`, `-$0.000012`.
     static func money(_ value_usd: Double) -> String {
+        if value_usd == 0 { return "$0" }
         let size = value_usd.magnitude
         let decimals = size >= 1 ? 2 : size >= 0.01 ? 4 : 6
         let text = fixed(size, decimals)

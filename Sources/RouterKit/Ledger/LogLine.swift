@@ -33,14 +33,19 @@ struct LogLine: Sendable, Hashable {
             } else if cursor.keyEquals("usage") {
                 usage = Self.usage(&cursor)
             } else if cursor.keyEquals("cost_usd") {
-                cost_usd = cursor.double()
+                cost_usd = Self.money_usd(&cursor)
             } else if cursor.keyEquals("baseline_usd") {
-                baseline_usd = cursor.double()
+                baseline_usd = Self.money_usd(&cursor)
             } else if cursor.keyEquals("route") {
                 attemptsCount = Self.attemptsCount(&cursor)
             }
         }
         guard version == 1, hasOutcome, hasLatency else { return nil }
+    }
+
+    /// A billion dollars for one request is no cost, and sums of such figures would leave the finite numbers.
+    private static func money_usd(_ cursor: inout JSONCursor) -> Double? {
+        cursor.double().flatMap { (0...1e9).contains($0) ? $0 : nil }
     }
 
     private static func usage(_ cursor: inout JSONCursor) -> TokenUsage? {

@@ -58,6 +58,14 @@ extension LogReport {
         }
     }
 
+    /// A quarter of the axis: the least of 1, 2, 2.5 or 5 times a power of ten that takes `peak` in.
+    private static func axisStep(_ peak: Double) -> Double {
+        // Costs may be zero throughout: the axis still needs a length.
+        var power = 1e-9
+        while power * 20 < peak { power *= 10 }
+        return [1, 2, 2.5, 5, 10].map { $0 * power }.first { $0 * 4 >= peak } ?? max(peak, 1e-9) / 4
+    }
+
     private func drawCourse(top: Int, into picture: inout SVGText) {
         let top = Double(top)
         picture.text(40, top, "Cumulative cost", size: 15, weight: 600)
@@ -67,14 +75,13 @@ extension LogReport {
             return
         }
         let frame = (left: 110.0, right: 900.0, top: top + 40, bottom: top + 240)
-        // Costs may be zero throughout: the axis still needs a length.
-        let peak = max(points.reduce(0) { max($0, $1.cost_usd, $1.baseline_usd) }, 1e-9)
+        let step = Self.axisStep(points.reduce(0) { max($0, $1.cost_usd, $1.baseline_usd) })
+        let peak = step * 4
         let scale = { (value: Double) in frame.bottom - value / peak * (frame.bottom - frame.top) }
         let place = { (count: Int) in
             frame.left + Double(count) / Double(course.last.requestsCount) * (frame.right - frame.left)
         }
-        for step in 0...4 {
-            let value = peak * Double(step) / 4
+        for value in (0...4).map({ Double($0) * step }) {
             picture.line(frame.left, scale(value), frame.right, scale(value), stroke: Palette.grid)
             picture.text(
                 frame.left - 8, scale(value) + 4, Figures.money(value), size: 11, fill: Palette.quiet, anchor: "end")
@@ -85,6 +92,9 @@ extension LogReport {
         picture.area(spent + baseline.reversed(), fill: isSaving ? Palette.saved : Palette.lost, opacity: 0.15)
         picture.path(baseline, stroke: Palette.baseline, dash: "6 4")
         picture.path(spent, stroke: Palette.spent, dash: nil)
+        picture.text(
+            frame.left + 400, top + 24, "\(isSaving ? "saved" : "lost") \(Figures.money(total.saving_usd.magnitude))",
+            size: 12, weight: 600, fill: isSaving ? Palette.saved : Palette.lost)
         picture.text(frame.left, frame.bottom + 20, "0", size: 11, fill: Palette.quiet)
         picture.text(
             frame.right, frame.bottom + 20, "\(Figures.count(course.last.requestsCount)) requests", size: 11,

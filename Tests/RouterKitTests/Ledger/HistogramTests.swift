@@ -57,7 +57,7 @@ import Testing
 @Suite struct FiguresTests {
     @Test func moneyShowsWhatMatters() {
         #expect(Figures.money(12.345) == "$12.35" || Figures.money(12.345) == "$12.34")
-        #expect(Figures.money(0) == "$0.000000")
+        #expect(Figures.money(0) == "$0")
         #expect(Figures.money(-0.5) == "-$0.5000")
         #expect(Figures.money(0.000_012) == "$0.000012")
         #expect(Figures.money(-0.000_000_01) == "$0.000000")

@@ -112,6 +112,7 @@ import Wire
         let report = try report(huge + huge + huge)
         #expect(report.total.requestsCount == 3)
         #expect(report.total.completionTokens == 0)
+        #expect(report.total.unknownCostCount == 3)
         #expect(!report.table().isEmpty)
         #expect(report.svg().hasSuffix("</svg>\n"))
     }
