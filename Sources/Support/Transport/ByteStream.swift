@@ -74,6 +74,19 @@ public final class ByteStream: Sendable {
         return answer
     }
 
+    /// What `append` would answer now: for a producer that would rather not fetch what it could not hand over. `full`
+    /// pauses it as `append`'s does.
+    public func admits() -> Appended {
+        state.withLock { state in
+            guard state.end == nil else { return .closed }
+            guard state.buffer.count < highWaterBytes else {
+                state.paused = true
+                return .full
+            }
+            return .taken
+        }
+    }
+
     /// Ends the stream, cleanly or with an error that the consumer gets after the bytes before it. Only the first end
     /// counts.
     public func finish(_ end: Result<Void, TransportError>) {

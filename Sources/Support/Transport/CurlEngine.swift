@@ -10,7 +10,7 @@ import Wire
 final class CurlEngine: @unchecked Sendable, DeadlineHandler {
     let loop: EventLoop
     let limits: Limits
-    let counters = CurlCounters()
+    let counters = UpstreamCounters()
 
     // Confined to the loop's thread.
     private let proxy: String?

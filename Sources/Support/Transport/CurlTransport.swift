@@ -1,7 +1,7 @@
 import Synchronization
 public import Wire
 
-/// The shipped `UpstreamTransport`: libcurl on event loops, with keep-alive pools, TLS and HTTP/2 by ALPN.
+/// The `UpstreamTransport` of libcurl on event loops, with keep-alive pools, TLS and HTTP/2 by ALPN.
 ///
 /// A request that is sent on one of the loops stays on it: no thread hop, and its connections belong to that loop. One
 /// from elsewhere goes to the loops in turn.
@@ -71,6 +71,9 @@ public final class CurlTransport: UpstreamTransport {
         for engine in engines { engine.counters.add(to: &sum) }
         return sum
     }
+
+    /// The loops it sends on, for a transport that shares them.
+    var loops: [EventLoop] { engines.map(\.loop) }
 
     private func engine() -> CurlEngine {
         for engine in engines where engine.loop.isCurrent { return engine }

@@ -14,7 +14,7 @@ public struct UpstreamStatistics: Sendable, Hashable {
 }
 
 /// An engine's counters: written on its thread, read on any.
-final class CurlCounters: Sendable {
+final class UpstreamCounters: Sendable {
     private let started = Atomic<Int>(0)
     private let ended = Atomic<Int>(0)
     private let connections = Atomic<Int>(0)

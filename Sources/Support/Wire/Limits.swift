@@ -92,6 +92,16 @@ public struct Limits: Sendable, Hashable {
     public var upstreamConnectionPerHostCount = 1024
     /// Most connections kept open, idle ones included, for later requests.
     public var upstreamIdleConnectionCount = 256
+    /// Longest time a connection is kept without a request.
+    public var upstreamIdle_ms = 60_000
+    /// Most URLs whose parsed form is remembered; beyond it all are forgotten and parsed again.
+    public var upstreamRouteCount = 1024
+    /// Host names looked up at once, each on a thread that ends with the work; more names wait.
+    public var resolverThreadCount = 4
+    /// Most host names whose addresses are remembered; the one that would expire first goes.
+    public var resolvedHostCount = 256
+    /// How long a host name's addresses are remembered. New connections use them; open ones never notice.
+    public var resolvedHost_ms = 30_000
     /// How long after sending a request on a kept-alive connection that connection may die for the request to be sent
     /// again on a fresh one; 0 for never.
     public var upstreamResend_ms = 1000

@@ -128,40 +128,17 @@ public struct RequestParser: Sendable {
         return WireError(.malformedField, "a field line holds \(what)", offset: offset)
     }
 
-    /// RFC 9112 section 5: `name ":" OWS value OWS`, and nothing before the colon but the name.
     private mutating func parseField(
         _ line: Range<Int>, in buffer: Span<UInt8>, minorVersion: Int
     ) throws(WireError) {
-        var colon = line.lowerBound
-        while colon < line.upperBound, ASCII.isToken(buffer[colon]) { colon &+= 1 }
-        guard colon < line.upperBound, buffer[colon] == ASCII.colon, colon > line.lowerBound else {
-            throw fieldNameFault(line, stoppedAt: colon, in: buffer)
-        }
+        let entry = try FieldLine.parse(line, in: buffer)
         guard entries.count < limits.fieldCount else {
             throw WireError(
                 .tooManyFields, "the head has more than \(limits.fieldCount) fields", offset: line.lowerBound)
         }
-        let name = line.lowerBound..<colon
-        let value = buffer.trimmed((colon &+ 1)..<line.upperBound)
-        entries.append(HTTPFields.Entry(name: name, value: value))
-        try rules.note(name: name, value: value, in: buffer, minorVersion: minorVersion, limits: limits)
-    }
-
-    private func fieldNameFault(_ line: Range<Int>, stoppedAt end: Int, in buffer: Span<UInt8>) -> WireError {
-        if end == line.lowerBound, end < line.upperBound, ASCII.isBlank(buffer[end]) {
-            return WireError(
-                .malformedField, "a field line is folded, which RFC 9112 section 5.2 withdrew", offset: end)
-        }
-        guard end < line.upperBound else {
-            return WireError(.malformedField, "a field line has no colon", offset: line.lowerBound)
-        }
-        if end == line.lowerBound, buffer[end] == ASCII.colon {
-            return WireError(.malformedField, "a field has no name", offset: end)
-        }
-        if ASCII.isBlank(buffer[end]) {
-            return WireError(.malformedField, "there is a blank between a field name and its colon", offset: end)
-        }
-        return WireError(.malformedField, "a field name holds \(ASCII.show(buffer[end]))", offset: end)
+        entries.append(entry)
+        try rules.note(
+            name: entry.name, value: entry.value, in: buffer, minorVersion: minorVersion, limits: limits)
     }
 
     private mutating func finish(_ line: RequestLine, in buffer: Span<UInt8>) throws(WireError) -> RequestHead {

@@ -4,6 +4,7 @@ public struct WireError: Error, Sendable, Hashable {
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Kind: String {
             case malformedRequestLine, targetTooLong, unsupportedVersion, unsupportedMethod
+            case malformedStatusLine
             case malformedField, headTooLarge, tooManyFields, missingHost, invalidHost
             case invalidContentLength, conflictingFraming, unsupportedTransferCoding, expectationFailed
             case malformedChunk, bodyTooLarge, trailerTooLarge
@@ -28,6 +29,8 @@ public struct WireError: Error, Sendable, Hashable {
         public static let unsupportedVersion = Code(.unsupportedVersion, 505)
         /// A method this server does not implement at all.
         public static let unsupportedMethod = Code(.unsupportedMethod, 501)
+        /// The status line is not `HTTP/1.x SP status SP reason CR LF`. It comes from upstream, hence 502.
+        public static let malformedStatusLine = Code(.malformedStatusLine, 502)
         /// A field line with a bad name, a bad value, folding, or a wrong line ending.
         public static let malformedField = Code(.malformedField, 400)
         /// The head is longer than `Limits.requestHeadBytes`.

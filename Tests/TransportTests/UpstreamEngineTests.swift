@@ -4,7 +4,7 @@ import Transport
 import Wire
 
 /// Many transfers, threads and the end of an engine.
-@Suite(.timeLimit(.minutes(1))) struct CurlEngineTests {
+@Suite(.timeLimit(.minutes(1))) struct UpstreamEngineTests {
     private static func echo() -> FakeUpstream {
         FakeUpstream { connection in
             while let request = connection.readRequest() {
@@ -14,10 +14,11 @@ import Wire
         }
     }
 
-    @Test func aHundredConcurrentRequestsEachGetTheirOwnAnswer() async throws {
-        let upstream = CurlEngineTests.echo()
+    @Test(arguments: UpstreamClient.allCases)
+    func aHundredConcurrentRequestsEachGetTheirOwnAnswer(_ client: UpstreamClient) async throws {
+        let upstream = UpstreamEngineTests.echo()
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let url = upstream.origin + "/"
         let wrong = try await withThrowingTaskGroup(of: Bool.self) { group in
             for number in 0..<100 {
@@ -41,12 +42,13 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func connectionsPerHostAreBoundedAndRequestsWait() async throws {
-        let upstream = CurlEngineTests.echo()
+    @Test(arguments: UpstreamClient.allCases)
+    func connectionsPerHostAreBoundedAndRequestsWait(_ client: UpstreamClient) async throws {
+        let upstream = UpstreamEngineTests.echo()
         defer { upstream.stop() }
         var limits = Limits.standard
         limits.upstreamConnectionPerHostCount = 3
-        let transport = try CurlTransport(limits: limits)
+        let transport = try client.transport(limits: limits)
         let url = upstream.origin + "/"
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<30 {
@@ -61,12 +63,13 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func aRequestSentOnTheLoopNeverLeavesIt() async throws {
-        let upstream = CurlEngineTests.echo()
+    @Test(arguments: UpstreamClient.allCases)
+    func aRequestSentOnTheLoopNeverLeavesIt(_ client: UpstreamClient) async throws {
+        let upstream = UpstreamEngineTests.echo()
         defer { upstream.stop() }
         let loop = try EventLoop(name: "test")
         loop.start()
-        let transport = try CurlTransport(loops: [loop])
+        let transport = try client.transport(loops: [loop])
         let url = upstream.origin + "/"
         let (bodies, stayed, foreign) = await withCheckedContinuation { continuation in
             LoopActor(loop).spawn {
@@ -92,12 +95,13 @@ import Wire
         loop.stop()
     }
 
-    @Test func requestsFromElsewhereAreSpreadOverTheLoops() async throws {
-        let upstream = CurlEngineTests.echo()
+    @Test(arguments: UpstreamClient.allCases)
+    func requestsFromElsewhereAreSpreadOverTheLoops(_ client: UpstreamClient) async throws {
+        let upstream = UpstreamEngineTests.echo()
         defer { upstream.stop() }
         let loops = [try EventLoop(name: "one"), try EventLoop(name: "two")]
         for loop in loops { loop.start() }
-        let transport = try CurlTransport(loops: loops)
+        let transport = try client.transport(loops: loops)
         for _ in 0..<4 {
             let response = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin))
             _ = try await response.body.collect(limitBytes: 100)
@@ -108,7 +112,8 @@ import Wire
         for loop in loops { loop.stop() }
     }
 
-    @Test func transfersAreBounded() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func transfersAreBounded(_ client: UpstreamClient) async throws {
         let arrived = FakeGate()
         let upstream = FakeUpstream { connection in
             _ = connection.readRequest()
@@ -118,7 +123,7 @@ import Wire
         defer { upstream.stop() }
         var limits = Limits.standard
         limits.upstreamTransferCount = 2
-        let transport = try CurlTransport(limits: limits)
+        let transport = try client.transport(limits: limits)
         let url = upstream.origin
         let waiting = (0..<2).map { _ in
             Task { _ = try? await transport.send(UpstreamRequest(method: .get, url: url)) }
@@ -135,7 +140,8 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func shutDownFailsWhatIsInFlightAndWhatComesLater() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func shutDownFailsWhatIsInFlightAndWhatComesLater(_ client: UpstreamClient) async throws {
         let arrived = FakeGate()
         let closed = FakeGate()
         let upstream = FakeUpstream { connection in
@@ -145,7 +151,7 @@ import Wire
             if connection.waitForClose() { closed.open() }
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let origin = upstream.origin
         let beforeHead = Task { () -> TransportError.Code? in
             do throws(TransportError) {
@@ -170,7 +176,8 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func aDroppedTransportEndsItsConnectionsAndItsThread() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aDroppedTransportEndsItsConnectionsAndItsThread(_ client: UpstreamClient) async throws {
         let closed = FakeGate()
         let upstream = FakeUpstream { connection in
             while connection.readRequest() != nil { connection.answer("ok") }
@@ -178,17 +185,18 @@ import Wire
         }
         defer { upstream.stop() }
         do {
-            let transport = try CurlTransport()
+            let transport = try client.transport()
             let response = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin))
             _ = try await response.body.collect(limitBytes: 10)
         }
         #expect(await closed.opened())
     }
 
-    @Test func cancellingAtAnyMomentLeavesNothingBehind() async throws {
-        let upstream = CurlEngineTests.echo()
+    @Test(arguments: UpstreamClient.allCases)
+    func cancellingAtAnyMomentLeavesNothingBehind(_ client: UpstreamClient) async throws {
+        let upstream = UpstreamEngineTests.echo()
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let url = upstream.origin
         var outcomes: [String: Int] = [:]
         for turns in 0..<200 {

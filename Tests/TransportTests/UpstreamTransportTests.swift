@@ -2,13 +2,14 @@ import Testing
 import Transport
 import Wire
 
-@Suite(.timeLimit(.minutes(1))) struct CurlTransportTests {
-    @Test func getsAWholeAnswer() async throws {
+@Suite(.timeLimit(.minutes(1))) struct UpstreamTransportTests {
+    @Test(arguments: UpstreamClient.allCases)
+    func getsAWholeAnswer(_ client: UpstreamClient) async throws {
         let upstream = FakeUpstream { connection in
             while connection.readRequest() != nil { connection.answer("hello", fields: "X-One: 1\r\nx-two:  2 \r\n") }
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         for _ in 0..<3 {
             let response = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin + "/v1"))
             #expect(response.status == 200)

@@ -5,9 +5,11 @@ import Transport
 import Wire
 
 /// The bytes that reach the upstream.
-@Suite(.timeLimit(.minutes(1))) struct CurlRequestTests {
+@Suite(.timeLimit(.minutes(1))) struct UpstreamRequestTests {
     /// Sends `request` (its URL is replaced) and returns what the upstream received.
-    private func received(_ request: UpstreamRequest, path: String = "/v1/x?a=b%20c") async throws -> String {
+    private func received(
+        _ client: UpstreamClient, _ request: UpstreamRequest, path: String = "/v1/x?a=b%20c"
+    ) async throws -> String {
         let seen = Lock("")
         let upstream = FakeUpstream { connection in
             while let request = connection.readRequest() {
@@ -18,7 +20,7 @@ import Wire
         defer { upstream.stop() }
         var request = request
         request.url = upstream.origin + path
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         _ = try await transport.send(request)
         await transport.shutDown()
         return seen.withLock { $0 }.replacing("127.0.0.1:\(upstream.port)", with: "HOST")
@@ -30,13 +32,14 @@ import Wire
         return fields
     }
 
-    @Test func aPostArrivesByteForByte() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aPostArrivesByteForByte(_ client: UpstreamClient) async throws {
         let fields = try fields([
             "content-type": "application/json", "X-zeta": "1", "Authorization": "Bearer k", "x-ALPHA": "two  words",
             "X-zeta": "2", "user-agent": "OpenAI/Python 1.0", "Accept": "application/json", "x-empty": "",
         ])
         let received = try await received(
-            UpstreamRequest(method: .post, url: "", fields: fields, body: Array(#"{"model":"ü"}"#.utf8)))
+            client, UpstreamRequest(method: .post, url: "", fields: fields, body: Array(#"{"model":"ü"}"#.utf8)))
         #expect(
             received == """
                 POST /v1/x?a=b%20c HTTP/1.1\r
@@ -55,46 +58,52 @@ import Wire
                 """)
     }
 
-    @Test func nothingIsAddedToABareGet() async throws {
-        let received = try await received(UpstreamRequest(method: .get, url: ""))
+    @Test(arguments: UpstreamClient.allCases)
+    func nothingIsAddedToABareGet(_ client: UpstreamClient) async throws {
+        let received = try await received(client, UpstreamRequest(method: .get, url: ""))
         #expect(received == "GET /v1/x?a=b%20c HTTP/1.1\r\nHost: HOST\r\n\r\n")
     }
 
-    @Test func anEmptyPostSaysItsLength() async throws {
-        let received = try await received(UpstreamRequest(method: .post, url: ""))
+    @Test(arguments: UpstreamClient.allCases)
+    func anEmptyPostSaysItsLength(_ client: UpstreamClient) async throws {
+        let received = try await received(client, UpstreamRequest(method: .post, url: ""))
         #expect(received == "POST /v1/x?a=b%20c HTTP/1.1\r\nHost: HOST\r\nContent-Length: 0\r\n\r\n")
     }
 
-    @Test(arguments: ["PUT", "PATCH", "DELETE", "OPTIONS", "GET", "PROPFIND"])
-    func anyMethodCanHaveABody(name: String) async throws {
+    @Test(arguments: UpstreamClient.allCases, ["PUT", "PATCH", "DELETE", "OPTIONS", "GET", "PROPFIND"])
+    func anyMethodCanHaveABody(_ client: UpstreamClient, name: String) async throws {
         let method = try #require(HTTPMethod(name))
-        let received = try await received(UpstreamRequest(method: method, url: "", body: Array("x=1".utf8)))
+        let received = try await received(client, UpstreamRequest(method: method, url: "", body: Array("x=1".utf8)))
         #expect(received == "\(name) /v1/x?a=b%20c HTTP/1.1\r\nHost: HOST\r\nContent-Length: 3\r\n\r\nx=1")
     }
 
-    @Test func aDeleteWithoutBodySaysNoLength() async throws {
-        let received = try await received(UpstreamRequest(method: .delete, url: ""))
+    @Test(arguments: UpstreamClient.allCases)
+    func aDeleteWithoutBodySaysNoLength(_ client: UpstreamClient) async throws {
+        let received = try await received(client, UpstreamRequest(method: .delete, url: ""))
         #expect(received == "DELETE /v1/x?a=b%20c HTTP/1.1\r\nHost: HOST\r\n\r\n")
     }
 
-    @Test func fieldsOfTheConnectionAreLeftOut() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func fieldsOfTheConnectionAreLeftOut(_ client: UpstreamClient) async throws {
         let fields = try fields([
             "Connection": "close, x-hop", "Keep-Alive": "timeout=5", "TE": "trailers", "Trailer": "x",
             "Transfer-Encoding": "chunked", "Upgrade": "h2c", "Expect": "100-continue", "content-length": "999",
             "Proxy-Connection": "keep-alive", "host": "given.example", "x-kept": "yes",
         ])
-        let received = try await received(UpstreamRequest(method: .post, url: "", fields: fields, body: [0x61]))
+        let received = try await received(client, UpstreamRequest(method: .post, url: "", fields: fields, body: [0x61]))
         #expect(
             received
                 == "POST /v1/x?a=b%20c HTTP/1.1\r\nHost: given.example\r\nx-kept: yes\r\nContent-Length: 1\r\n\r\na")
     }
 
-    @Test func dotsInThePathStayAsGiven() async throws {
-        let received = try await received(UpstreamRequest(method: .get, url: ""), path: "/a/../b/./c")
+    @Test(arguments: UpstreamClient.allCases)
+    func dotsInThePathStayAsGiven(_ client: UpstreamClient) async throws {
+        let received = try await received(client, UpstreamRequest(method: .get, url: ""), path: "/a/../b/./c")
         #expect(received.hasPrefix("GET /a/../b/./c HTTP/1.1\r\n"))
     }
 
-    @Test func aLargeBodyIsNotHeldBackByExpect() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aLargeBodyIsNotHeldBackByExpect(_ client: UpstreamClient) async throws {
         let seen = Lock(0)
         let upstream = FakeUpstream { connection in
             while let request = connection.readRequest() {
@@ -103,7 +112,7 @@ import Wire
             }
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let body = [UInt8](repeating: 0x61, count: 4 << 20)
         // With "Expect: 100-continue" libcurl would wait a second for a line that never comes.
         let response = try await transport.send(
@@ -114,14 +123,15 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func aUnixSocketReplacesHostAndPort() async throws {
-        let path = "/tmp/routerkit-\(getpid())-upstream.sock"
+    @Test(arguments: UpstreamClient.allCases)
+    func aUnixSocketReplacesHostAndPort(_ client: UpstreamClient) async throws {
+        let path = "/tmp/routerkit-\(getpid())-\(client).sock"
         unlink(path)
         let upstream = FakeUpstream(unixPath: path) { connection in
             while let request = connection.readRequest() { connection.answer(request) }
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let response = try await transport.send(
             UpstreamRequest(method: .get, url: "http://model/health", unixSocketPath: path))
         let body = try await response.body.collect(limitBytes: 1000)
@@ -129,7 +139,8 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func aRepeatedRequestGoesToItsOwnURLOnAHandleThatHadAnother() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aRepeatedRequestGoesToItsOwnURLOnAHandleThatHadAnother(_ client: UpstreamClient) async throws {
         let seen = Lock<[String]>([])
         let upstream = FakeUpstream { connection in
             while let request = connection.readRequest() {
@@ -138,13 +149,13 @@ import Wire
                     seen.append(path)
                     return seen.count
                 }
-                // The second and the fourth request die on a kept-alive connection and are repeated by libcurl.
+                // The second and the fourth request die on a kept-alive connection and are repeated.
                 guard count != 2, count != 5 else { return }
                 connection.answer(path)
             }
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         for path in ["/one", "/two", "/two", "/three", "/one"] {
             let response = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin + path))
             #expect(try await response.body.collect(limitBytes: 100) == Array(path.utf8))
@@ -153,14 +164,15 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func aHandleForgetsTheRequestBefore() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aHandleForgetsTheRequestBefore(_ client: UpstreamClient) async throws {
         let upstream = FakeUpstream { connection in
             while let request = connection.readRequest() {
                 connection.answer(request.hasPrefix("HEAD") ? "" : request)
             }
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         func echoed(_ method: HTTPMethod, _ body: String, _ pairs: KeyValuePairs<String, String> = [:]) async throws
             -> String
         {

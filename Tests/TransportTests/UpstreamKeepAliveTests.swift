@@ -5,17 +5,18 @@ import Wire
 
 /// Connections that the upstream closes while we hold them. The documented rule: a request on a kept-alive connection
 /// that soon dies without a line of an answer is sent once more on a fresh one; on a fresh connection it is not.
-@Suite(.timeLimit(.minutes(1))) struct CurlKeepAliveTests {
+@Suite(.timeLimit(.minutes(1))) struct UpstreamKeepAliveTests {
     private func post(_ upstream: FakeUpstream, _ body: String) -> UpstreamRequest {
         UpstreamRequest(method: .post, url: upstream.origin + "/", body: Array(body.utf8))
     }
 
-    private func exchange(_ transport: CurlTransport, _ request: UpstreamRequest) async throws -> String {
+    private func exchange(_ transport: any TestedTransport, _ request: UpstreamRequest) async throws -> String {
         let response = try await transport.send(request)
         return String(decoding: try await response.body.collect(limitBytes: 1000), as: UTF8.self)
     }
 
-    @Test func aConnectionClosedWhileIdleIsReplaced() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aConnectionClosedWhileIdleIsReplaced(_ client: UpstreamClient) async throws {
         let closed = FakeGate()
         let upstream = FakeUpstream { connection in
             guard connection.readRequest() != nil else { return }
@@ -29,7 +30,7 @@ import Wire
             _ = connection.waitForClose()
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         #expect(try await exchange(transport, post(upstream, "first")) == "0")
         await closed.opened()
         #expect(try await exchange(transport, post(upstream, "second")) == "1")
@@ -37,8 +38,8 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test(arguments: [false, true])
-    func aRequestOnAReusedConnectionThatDiesIsSentOnceMore(byReset: Bool) async throws {
+    @Test(arguments: UpstreamClient.allCases, [false, true])
+    func aRequestOnAReusedConnectionThatDiesIsSentOnceMore(_ client: UpstreamClient, byReset: Bool) async throws {
         let seen = Lock<[String]>([])
         let upstream = FakeUpstream { connection in
             while let request = connection.readRequest() {
@@ -55,14 +56,15 @@ import Wire
             }
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         #expect(try await exchange(transport, post(upstream, "one")) == "0")
         #expect(try await exchange(transport, post(upstream, "two")) == "1")
         #expect(seen.withLock { $0 } == ["one", "two", "two"])
         await transport.shutDown()
     }
 
-    @Test func anUpstreamThatAlwaysDiesFailsTheRequestAfterOneRepeat() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func anUpstreamThatAlwaysDiesFailsTheRequestAfterOneRepeat(_ client: UpstreamClient) async throws {
         let seen = Lock(0)
         let upstream = FakeUpstream { connection in
             while connection.readRequest() != nil {
@@ -75,7 +77,7 @@ import Wire
             }
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         #expect(try await exchange(transport, post(upstream, "one")) == "ok")
         let error = await #expect(throws: TransportError.self) {
             try await exchange(transport, post(upstream, "two"))
@@ -85,7 +87,8 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func aRequestThatHadSomeAnswerIsNotSentAgain() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aRequestThatHadSomeAnswerIsNotSentAgain(_ client: UpstreamClient) async throws {
         let seen = Lock(0)
         let upstream = FakeUpstream { connection in
             while connection.readRequest() != nil {
@@ -101,14 +104,15 @@ import Wire
             }
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         #expect(try await exchange(transport, post(upstream, "one")) == "ok")
         await #expect(throws: TransportError.self) { try await exchange(transport, post(upstream, "two")) }
         #expect(seen.withLock { $0 } == 2)
         await transport.shutDown()
     }
 
-    @Test func aConnectionThatDiesLateIsNotTakenForAStaleOne() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aConnectionThatDiesLateIsNotTakenForAStaleOne(_ client: UpstreamClient) async throws {
         let seen = Lock(0)
         let upstream = FakeUpstream { connection in
             while connection.readRequest() != nil {
@@ -123,7 +127,7 @@ import Wire
         defer { upstream.stop() }
         var limits = Limits.standard
         limits.upstreamResend_ms = 0
-        let transport = try CurlTransport(limits: limits)
+        let transport = try client.transport(limits: limits)
         #expect(try await exchange(transport, post(upstream, "one")) == "ok")
         let error = await #expect(throws: TransportError.self) {
             try await exchange(transport, post(upstream, "two"))
@@ -133,26 +137,28 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func connectionCloseIsHonoured() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func connectionCloseIsHonoured(_ client: UpstreamClient) async throws {
         let upstream = FakeUpstream { connection in
             while connection.readRequest() != nil {
                 connection.answer("\(connection.index)", fields: "Connection: close\r\n")
             }
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         for index in 0..<3 { #expect(try await exchange(transport, post(upstream, "x")) == "\(index)") }
         await transport.shutDown()
     }
 
-    @Test func idleConnectionsAreClosedByShutDown() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func idleConnectionsAreClosedByShutDown(_ client: UpstreamClient) async throws {
         let closed = FakeGate()
         let upstream = FakeUpstream { connection in
             while connection.readRequest() != nil { connection.answer("ok") }
             closed.open()
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         #expect(try await exchange(transport, post(upstream, "x")) == "ok")
         await transport.shutDown()
         #expect(await closed.opened())

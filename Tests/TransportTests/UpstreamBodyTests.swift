@@ -4,55 +4,64 @@ import Transport
 import Wire
 
 /// How bodies come through: framing, back-pressure, and what becomes of an abandoned one.
-@Suite(.timeLimit(.minutes(1))) struct CurlBodyTests {
-    private func body(_ answer: String, to method: HTTPMethod = .get) async throws -> String {
+@Suite(.timeLimit(.minutes(1))) struct UpstreamBodyTests {
+    private func body(_ client: UpstreamClient, _ answer: String, to method: HTTPMethod = .get) async throws -> String {
         let upstream = FakeUpstream { connection in
             _ = connection.readRequest()
             connection.write(answer)
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let response = try await transport.send(UpstreamRequest(method: method, url: upstream.origin))
         let body = try await response.body.collect(limitBytes: 1000)
         await transport.shutDown()
         return "\(response.status) " + String(decoding: body, as: UTF8.self)
     }
 
-    @Test func everyFramingEndsCleanly() async throws {
-        #expect(try await body("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello") == "200 hello")
-        #expect(try await body("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == "200 ")
+    @Test(arguments: UpstreamClient.allCases)
+    func everyFramingEndsCleanly(_ client: UpstreamClient) async throws {
+        #expect(try await body(client, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello") == "200 hello")
+        #expect(try await body(client, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") == "200 ")
         #expect(
             try await body(
+                client,
                 "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2;x=y\r\nhe\r\n3\r\nllo\r\n0\r\nT: 1\r\n\r\n")
                 == "200 hello")
-        #expect(try await body("HTTP/1.1 200 OK\r\n\r\nuntil the end") == "200 until the end")
-        #expect(try await body("HTTP/1.0 200 OK\r\n\r\nold") == "200 old")
-        #expect(try await body("HTTP/1.1 204 No Content\r\n\r\n") == "204 ")
-        #expect(try await body("HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n") == "304 ")
-        #expect(try await body("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", to: .head) == "200 ")
+        #expect(try await body(client, "HTTP/1.1 200 OK\r\n\r\nuntil the end") == "200 until the end")
+        #expect(try await body(client, "HTTP/1.0 200 OK\r\n\r\nold") == "200 old")
+        #expect(try await body(client, "HTTP/1.1 204 No Content\r\n\r\n") == "204 ")
+        #expect(try await body(client, "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n") == "304 ")
+        #expect(try await body(client, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", to: .head) == "200 ")
     }
 
-    @Test func statusesAreHandedOnAndRedirectsNotFollowed() async throws {
-        #expect(try await body("HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 1\r\n\r\na") == "302 a")
-        #expect(try await body("HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nContent-Length: 1\r\n\r\nb") == "401 b")
-        #expect(try await body("HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 1\r\n\r\nc") == "429 c")
-        #expect(try await body("HTTP/1.1 503 Busy\r\nContent-Length: 1\r\n\r\nd") == "503 d")
+    @Test(arguments: UpstreamClient.allCases)
+    func statusesAreHandedOnAndRedirectsNotFollowed(_ client: UpstreamClient) async throws {
+        #expect(try await body(client, "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 1\r\n\r\na") == "302 a")
+        #expect(
+            try await body(client, "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\nContent-Length: 1\r\n\r\nb")
+                == "401 b")
+        #expect(try await body(client, "HTTP/1.1 429 Slow\r\nRetry-After: 1\r\nContent-Length: 1\r\n\r\nc") == "429 c")
+        #expect(try await body(client, "HTTP/1.1 503 Busy\r\nContent-Length: 1\r\n\r\nd") == "503 d")
     }
 
-    @Test func interimHeadsAreSkipped() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func interimHeadsAreSkipped(_ client: UpstreamClient) async throws {
         #expect(
             try await body(
+                client,
                 "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\nContent-Length: 3\r\n\r\n"
                     + "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello") == "200 hello")
     }
 
-    @Test func encodedContentIsHandedOnAsItIs() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func encodedContentIsHandedOnAsItIs(_ client: UpstreamClient) async throws {
         #expect(
-            try await body("HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\n\u{1f}zzzz")
+            try await body(client, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\n\u{1f}zzzz")
                 == "200 \u{1f}zzzz")
     }
 
-    @Test func piecesArriveWithoutWaitingForMore() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func piecesArriveWithoutWaitingForMore(_ client: UpstreamClient) async throws {
         let next = FakeGate()
         let upstream = FakeUpstream { connection in
             _ = connection.readRequest()
@@ -64,7 +73,7 @@ import Wire
             connection.write("0\r\n\r\n")
         }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let response = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin))
         for number in 0..<5 {
             next.open()
@@ -74,7 +83,8 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func whatHasArrivedComesInOnePiece() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func whatHasArrivedComesInOnePiece(_ client: UpstreamClient) async throws {
         let upstream = FakeUpstream { connection in
             _ = connection.readRequest()
             let chunks = String(repeating: "9\r\ndata: x\n\n\r\n", count: 50)
@@ -83,7 +93,7 @@ import Wire
         defer { upstream.stop() }
         let loop = try EventLoop(name: "test")
         loop.start()
-        let transport = try CurlTransport(loops: [loop])
+        let transport = try client.transport(loops: [loop])
         let origin = upstream.origin
         // On the engine's own loop nothing can run between the pieces of one read.
         let piece = await withCheckedContinuation { continuation in
@@ -98,7 +108,8 @@ import Wire
         loop.stop()
     }
 
-    @Test func aSlowConsumerMakesTheUpstreamWait() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aSlowConsumerMakesTheUpstreamWait(_ client: UpstreamClient) async throws {
         let total = 32 << 20
         let upstream = FakeUpstream { connection in
             _ = connection.readRequest()
@@ -112,7 +123,7 @@ import Wire
         defer { upstream.stop() }
         var limits = Limits.standard
         limits.upstreamBufferBytes = 100_000
-        let transport = try CurlTransport(limits: limits)
+        let transport = try client.transport(limits: limits)
         let response = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin))
         var received = 0
         var marks: [UInt8] = []
@@ -129,7 +140,8 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func aSlowConsumerIsNotTakenForAnIdleUpstream() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aSlowConsumerIsNotTakenForAnIdleUpstream(_ client: UpstreamClient) async throws {
         let upstream = FakeUpstream { connection in
             _ = connection.readRequest()
             connection.write("HTTP/1.1 200 OK\r\n\r\n")
@@ -138,7 +150,7 @@ import Wire
         defer { upstream.stop() }
         let loop = try EventLoop(name: "test")
         loop.start()
-        let transport = try CurlTransport(loops: [loop])
+        let transport = try client.transport(loops: [loop])
         let response = try await transport.send(
             UpstreamRequest(method: .get, url: upstream.origin, timeouts: UpstreamTimeouts(idle_ms: 10)))
         while response.body.peakBufferedBytes < Limits.standard.upstreamBufferBytes { await Task.yield() }
@@ -176,10 +188,11 @@ import Wire
 
     private static let partial = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\npart"
 
-    @Test func cancellingBeforeTheHeadClosesTheConnection() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func cancellingBeforeTheHeadClosesTheConnection(_ client: UpstreamClient) async throws {
         let (upstream, received, closed) = abandonable("")
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let origin = upstream.origin
         let task = Task { () -> TransportError.Code? in
             do throws(TransportError) {
@@ -195,10 +208,11 @@ import Wire
         #expect(transport.statistics.transfersActive == 0)
     }
 
-    @Test func aCancelledTaskSendsNothing() async throws {
+    @Test(arguments: UpstreamClient.allCases)
+    func aCancelledTaskSendsNothing(_ client: UpstreamClient) async throws {
         let upstream = FakeUpstream { _ in }
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let origin = upstream.origin
         let task = Task { () -> TransportError.Code? in
             withUnsafeCurrentTask { $0?.cancel() }
@@ -213,10 +227,11 @@ import Wire
         #expect(upstream.acceptedCount == 0)
     }
 
-    @Test func cancellingTheTaskInTheBodyClosesTheConnection() async throws {
-        let (upstream, _, closed) = abandonable(CurlBodyTests.partial)
+    @Test(arguments: UpstreamClient.allCases)
+    func cancellingTheTaskInTheBodyClosesTheConnection(_ client: UpstreamClient) async throws {
+        let (upstream, _, closed) = abandonable(UpstreamBodyTests.partial)
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let response = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin))
         #expect(try await response.body.next() == Array("part".utf8))
         let body = response.body
@@ -232,10 +247,11 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func cancelWakesAWaitingConsumer() async throws {
-        let (upstream, _, closed) = abandonable(CurlBodyTests.partial)
+    @Test(arguments: UpstreamClient.allCases)
+    func cancelWakesAWaitingConsumer(_ client: UpstreamClient) async throws {
+        let (upstream, _, closed) = abandonable(UpstreamBodyTests.partial)
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let response = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin))
         #expect(try await response.body.next() == Array("part".utf8))
         let body = response.body
@@ -246,20 +262,22 @@ import Wire
         await transport.shutDown()
     }
 
-    @Test func droppingTheResponseClosesTheConnection() async throws {
-        let (upstream, _, closed) = abandonable(CurlBodyTests.partial)
+    @Test(arguments: UpstreamClient.allCases)
+    func droppingTheResponseClosesTheConnection(_ client: UpstreamClient) async throws {
+        let (upstream, _, closed) = abandonable(UpstreamBodyTests.partial)
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let status = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin)).status
         #expect(status == 200)
         #expect(await closed.opened())
         await transport.shutDown()
     }
 
-    @Test func aBodyOverTheCollectorsLimitIsAbandoned() async throws {
-        let (upstream, _, closed) = abandonable(CurlBodyTests.partial)
+    @Test(arguments: UpstreamClient.allCases)
+    func aBodyOverTheCollectorsLimitIsAbandoned(_ client: UpstreamClient) async throws {
+        let (upstream, _, closed) = abandonable(UpstreamBodyTests.partial)
         defer { upstream.stop() }
-        let transport = try CurlTransport()
+        let transport = try client.transport()
         let response = try await transport.send(UpstreamRequest(method: .get, url: upstream.origin))
         let error = await #expect(throws: TransportError.self) { try await response.body.collect(limitBytes: 3) }
         #expect(error?.code == .bodyTooLarge)
