@@ -36,7 +36,7 @@ struct Familiarity {
         if request.toolCount > 0 { lower(by: 0.7, "tools") }
         if request.textBytes + request.systemBytes > 16_384 { lower(by: 0.7, "long-context") }
         if request.ask.isCut { lower(by: 0.7, "long-ask") }
-        if request.ask.isBare, request.turns > 1 {
+        if request.ask.isBare, request.turns > 1 || request.previousResponseID != nil {
             lower(by: request.ask.inherited.isEmpty ? 0.5 : 0.9, "follow-up")
         }
     }

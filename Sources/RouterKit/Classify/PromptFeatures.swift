@@ -98,7 +98,7 @@ struct PromptFeatures {
         set(.knownShare, 4 * Double(counts.knownWords) / words)
         set(.functionShare, 4 * Double(counts[.function]) / words)
         set(.opensWithQuestion, counts.opening.contains(.question) ? 1 : 0)
-        set(.opensWithReason, counts.opening.isDisjoint(with: [.reason, .create, .transform]) ? 0 : 1)
+        set(.opensWithReason, counts.opening.isDisjoint(with: .tasks) ? 0 : 1)
         for bit in 0..<WordClass.count {
             values[Feature.functionWords.rawValue + bit] = log1p(Double(counts.classCounts[bit]))
         }

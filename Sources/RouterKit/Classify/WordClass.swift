@@ -33,6 +33,9 @@ struct WordClass: OptionSet {
     /// The number of classes that are counted.
     static let count = 24
 
+    /// The classes whose words say what is to be done.
+    static let tasks: WordClass = [.reason, .create, .transform]
+
     /// The classes that name a field of knowledge.
     static let domains: WordClass = [
         .maths, .physics, .chemistry, .medicine, .law, .finance, .computing, .humanities, .mind,

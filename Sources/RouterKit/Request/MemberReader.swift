@@ -16,12 +16,15 @@ struct MemberReader {
     private(set) var maxOutputTokens: Int?
     private(set) var setsReasoning = false
     private(set) var previousResponseID: String?
+    /// Whether a Responses `conversation` is named, whose items lie at its provider.
+    private(set) var continuesStoredConversation = false
     private(set) var conversation = Conversation()
 
     /// The members that are read. Each may be given once: with two, this router and the upstream might each believe
     /// a different one.
     private enum Name: String, CaseIterable {
         case model, stream, messages, input, prompt, system, instructions, tools, functions, reasoning, thinking, text
+        case conversationID = "conversation"
         case streamOptions = "stream_options"
         case toolChoice = "tool_choice"
         case responseFormat = "response_format"
@@ -118,6 +121,7 @@ struct MemberReader {
             if let tokens = cursor.int(), tokens >= 0 { maxOutputTokens = max(maxOutputTokens ?? 0, tokens) }
         case .reasoning, .reasoningEffort, .thinking: setsReasoning = setsReasoning || member.kind != .null
         case .previousResponseID: previousResponseID = cursor.string()
+        case .conversationID: continuesStoredConversation = dialect == .responses && member.kind != .null
         }
     }
 

@@ -104,7 +104,7 @@ public struct RequestView: Sendable {
         audioCount = reader.conversation.audioCount
         fileCount = reader.conversation.fileCount
         endsWithToolResult = reader.conversation.endsWithToolResult
-        hasProviderBoundState = reader.conversation.hasProviderBoundState
+        hasProviderBoundState = reader.conversation.hasProviderBoundState || reader.continuesStoredConversation
         ask = asks.read(reader.conversation.recent, in: document)
     }
 

@@ -90,6 +90,8 @@ struct ClassifyHeuristicTests {
         let assessment = classifier.assess(request)
         #expect(assessment.quality == (try assess("Prove that the square root of 2 is irrational.")).quality)
         #expect(!maySave(assessment))
+        let stored = try view(#"{"model":"m","input":"yes","previous_response_id":"resp_1"}"#, .responses)
+        #expect(classifier.assess(stored).support < 0.5)
     }
 
     @Test func whatTheRowsNeverHadLowersSupport() throws {

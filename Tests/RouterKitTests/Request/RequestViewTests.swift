@@ -114,6 +114,8 @@ struct RequestViewTests {
         let reasoning = try view(
             #"{"model":"m","input":[{"type":"reasoning","summary":[],"encrypted_content":"x"}]}"#, .responses)
         #expect(reasoning.hasProviderBoundState)
+        let stored = try view(#"{"model":"m","input":"go on","conversation":{"id":"conv_1"}}"#, .responses)
+        #expect(stored.hasProviderBoundState)
         let plain = try view(#"{"model":"m","messages":[{"role":"assistant","content":"a"}]}"#, .messages)
         #expect(!plain.hasProviderBoundState)
     }
