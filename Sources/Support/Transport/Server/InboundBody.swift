@@ -53,4 +53,12 @@ struct InboundBody {
             return progress.consumed
         }
     }
+
+    /// The capacity that a body's buffer should have before its next piece: as it is while a piece fits, else doubled from
+    /// what has arrived, and never more than the whole body. So memory follows what came and not what was announced, and
+    /// every byte is moved about once.
+    static func capacity(having count: Int, of capacity: Int, expecting left: Int, inPiecesOf pieceBytes: Int) -> Int {
+        if capacity - count >= min(left, pieceBytes) { return capacity }
+        return count + min(left, max(count, 2 * pieceBytes))
+    }
 }

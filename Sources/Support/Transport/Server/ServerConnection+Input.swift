@@ -121,9 +121,10 @@ extension ServerConnection {
         var count: Int
         repeat {
             count = bytes.count
-            if let left = inbound.announcedRemaining, bytes.capacity < count + left {
-                // Doubled by what has arrived, and to the exact length at the last step.
-                bytes.reserveCapacity(min(count + left, max(2 * count, server.scratch.count)))
+            if let left = inbound.announcedRemaining {
+                bytes.reserveCapacity(
+                    InboundBody.capacity(
+                        having: count, of: bytes.capacity, expecting: left, inPiecesOf: server.scratch.count))
             }
             try await readBody(exchange, into: &bytes)
             guard bytes.count <= limitBytes else { throw Self.tooLarge(limitBytes) }
