@@ -1,6 +1,7 @@
 """The official `anthropic` SDK, unmodified but for base_url, through the gateway to real llama.cpp servers."""
 
 import asyncio
+import json
 
 import anthropic
 import pytest
@@ -54,8 +55,6 @@ def test_an_unknown_model_is_a_404_that_lists_what_there_is(client):
 
 def test_tool_use_streams_through_untouched(start_gateway):
     def event(kind: str, **more) -> bytes:
-        import json
-
         return f"event: {kind}\ndata: {json.dumps({'type': kind} | more)}\n\n".encode()
 
     message = {"id": "msg_1", "type": "message", "role": "assistant", "model": "served", "content": [],

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import re
+import subprocess
 from pathlib import Path
 
 import pytest
-from gateway import config, deployment, model, run_router
+from gateway import ROOT, config, deployment, model, run_router
 
 URL = "http://127.0.0.1:9/v1"
 
@@ -33,6 +35,13 @@ def test_check_accepts_a_good_configuration(router, config_file):
     finished = run_router(router, "check", "--config", config_file(pool()))
     assert finished.returncode == 0, finished.stderr
     assert "2 models" in finished.stdout
+
+
+def test_the_readmes_configuration_is_right(router, config_file):
+    readme = (ROOT / "README.md").read_text()
+    example = next(block for block in re.findall(r"```json\n(.*?)```", readme, re.S) if '"models"' in block)
+    finished = run_router(router, "check", "--config", config_file(example), env={"OPENAI_API_KEY": "sk-any"})
+    assert finished.returncode == 0, finished.stderr
 
 
 def test_check_names_line_and_key_and_suggests_the_nearest(router, config_file):
@@ -101,8 +110,6 @@ def test_report_sums_up_a_log(router, start_gateway, fake, second_fake, tmp_path
 
 
 def test_hash_key_prints_what_client_keys_want(router):
-    import subprocess
-
     finished = subprocess.run([router, "hash-key"], input="sk-right\n", capture_output=True, text=True, timeout=60)
     assert finished.returncode == 0, finished.stderr
     assert hashlib.sha256(b"sk-right").hexdigest() in finished.stdout

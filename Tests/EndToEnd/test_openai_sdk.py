@@ -1,6 +1,7 @@
 """The official `openai` SDK, unmodified but for base_url, through the gateway to real llama.cpp servers."""
 
 import asyncio
+import hashlib
 import json
 
 import openai
@@ -183,8 +184,6 @@ def test_an_upstreams_refusal_reaches_the_sdk_with_its_wording(client):
 
 
 def test_a_missing_client_key_is_a_401(start_gateway, fake, client_of, router):
-    import hashlib
-
     key = {"name": "app", "sha256": hashlib.sha256(b"sk-right").hexdigest()}
     gateway = start_gateway(config(model("small", deployment(fake.url)), client_keys=[key]))
     with pytest.raises(openai.AuthenticationError):
