@@ -190,4 +190,7 @@ def test_a_full_disk_stops_no_request_and_is_counted(start_gateway, fake):
     eventually(lambda: gateway.metric("router_log_failing") == 1, "the failing log is shown")
     assert gateway.metric("router_requests_total", outcome="ok") == 20
     assert gateway.http.get("/healthz").status_code == 200
+    gateway.terminate()
+    assert gateway.child.wait() == 0
+    assert "20 lines of the decision log were lost" in gateway.child.output
 

@@ -41,13 +41,21 @@ struct Serve {
                 gateway.startDraining()
                 Console.note("draining for at most \(configuration.drain_ms) ms")
                 let report = await server.drain(deadline_ms: configuration.drain_ms)
-                gateway.current.router.configuration.log?.close()
+                closeLog(gateway.current.router.configuration.log)
                 Console.note(
                     "stopped: \(report.finished) answers finished, \(report.idleClosed) idle connections closed, "
                         + "\(report.aborted) cut off at the limit")
                 return
             }
         }
+    }
+
+    /// What the disk did not take is lost now; whoever adds up the log must know.
+    private func closeLog(_ log: DecisionLog?) {
+        guard let log else { return }
+        log.close()
+        let lost = log.status.droppedCount
+        if lost > 0 { Console.warn("\(lost) lines of the decision log were lost: the disk or the queue was full") }
     }
 
     /// A bad file changes nothing: the configuration in use stays, and says so.
