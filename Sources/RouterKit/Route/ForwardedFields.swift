@@ -23,6 +23,8 @@ enum ForwardedFields {
     /// Not forwarded downstream besides hop-by-hop fields: the server writes its own.
     private static let responseOnly = FieldNames(["content-length", "date", "server", "alt-svc", "set-cookie"])
 
+    private static let connection = FieldNames(["connection"])
+    private static let persistence = FieldNames(["keep-alive", "close"])
     private static let requestID = FieldNames(["x-request-id"])
 
     /// What the upstream gets: the client's end-to-end fields, then the deployment's.
@@ -70,9 +72,12 @@ enum ForwardedFields {
     /// Names that a `Connection` field declares to be of this hop only.
     private static func namedByConnection(_ fields: HTTPFields) -> FieldNames {
         var names = FieldNames([])
-        guard fields.contains("connection") else { return names }
-        for value in fields.values("connection") {
-            for name in value.split(separator: ",") { names.insert(String(name).trimmingSpaces()) }
+        fields.forEach { name, value in
+            // Nearly always it says only `keep-alive` or `close`, which name no field.
+            guard connection.contains(name), !persistence.contains(value) else { return }
+            for part in value.withUnsafeBufferPointer({ String(decoding: $0, as: UTF8.self) }).split(separator: ",") {
+                names.insert(String(part).trimmingSpaces())
+            }
         }
         return names
     }

@@ -7,34 +7,9 @@ enum UsageReader {
     /// OpenAI counts cached tokens inside `prompt_tokens` (or `input_tokens`); Anthropic counts them beside
     /// `input_tokens`. The result always counts them inside, so that one price formula serves.
     static func read(usage part: Range<Int>, of bytes: [UInt8]) -> TokenUsage? {
-        guard let document = try? JSONDocument(validating: bytes, in: part), document.kind == .object else {
-            return nil
-        }
-        var usage = TokenUsage(promptTokens: 0, completionTokens: 0)
-        var found = false
-        var besideInput = 0
-        for member in document.members() {
-            switch member.key {
-            case "prompt_tokens", "input_tokens":
-                usage.promptTokens = count(bytes, member)
-                found = true
-            case "completion_tokens", "output_tokens":
-                usage.completionTokens = count(bytes, member)
-                found = true
-            case "total_tokens": found = true
-            case "cache_read_input_tokens":
-                usage.cachedTokens = count(bytes, member)
-                besideInput += usage.cachedTokens
-            case "cache_creation_input_tokens": besideInput += count(bytes, member)
-            case "prompt_tokens_details", "input_tokens_details":
-                usage.cachedTokens = detail("cached_tokens", bytes, member)
-            case "completion_tokens_details", "output_tokens_details":
-                usage.reasoningTokens = detail("reasoning_tokens", bytes, member)
-            default: break
-            }
-        }
-        usage.promptTokens += besideInput
-        return found ? usage : nil
+        guard let document = try? JSONDocument(validating: bytes, in: part), document.kind == .object else { return nil }
+        var cursor = JSONCursor(document)
+        return read(&cursor)
     }
 
     /// What a whole JSON answer says: its usage, its id, and whether it is an error wrapped in a good status.
@@ -44,36 +19,75 @@ enum UsageReader {
             return summary
         }
         summary.isJSONObject = true
-        for member in document.members() {
-            switch member.key {
-            case "usage" where member.kind == .object: summary.usage = read(usage: member.valueRange, of: bytes)
-            case "id" where member.kind == .string: summary.id = string(bytes, member)
-            case "error" where member.kind != .null && member.kind != .false: summary.hasError = true
-            case "type" where member.kind == .string:
-                summary.hasError = summary.hasError || string(bytes, member) == "error"
-            case "choices", "output", "content", "data": summary.hasAnswer = true
-            default: break
+        var cursor = JSONCursor(document)
+        guard cursor.enterObject() else { return summary }
+        while cursor.nextKey() {
+            let kind = cursor.kind
+            if cursor.keyEquals("usage") {
+                if kind == .object { summary.usage = read(&cursor) }
+            } else if cursor.keyEquals("id") {
+                if kind == .string { summary.id = cursor.string() }
+            } else if cursor.keyEquals("error") {
+                if kind != .null, kind != .false { summary.hasError = true }
+            } else if cursor.keyEquals("type") {
+                if kind == .string, cursor.string() == "error" { summary.hasError = true }
+            } else if answerKeys.contains(where: { cursor.keyEquals($0) }) {
+                summary.hasAnswer = true
             }
         }
         return summary
+    }
+
+    /// Members that only a real answer has, over all dialects.
+    private static let answerKeys = ["choices", "output", "content", "data"]
+
+    private static func read(_ cursor: inout JSONCursor) -> TokenUsage? {
+        var usage = TokenUsage(promptTokens: 0, completionTokens: 0)
+        var found = false
+        var besideInput = 0
+        guard cursor.enterObject() else { return nil }
+        while cursor.nextKey() {
+            if cursor.keyEquals("prompt_tokens") || cursor.keyEquals("input_tokens") {
+                usage.promptTokens = count(&cursor)
+                found = true
+            } else if cursor.keyEquals("completion_tokens") || cursor.keyEquals("output_tokens") {
+                usage.completionTokens = count(&cursor)
+                found = true
+            } else if cursor.keyEquals("total_tokens") {
+                found = true
+            } else if cursor.keyEquals("cache_read_input_tokens") {
+                usage.cachedTokens = count(&cursor)
+                besideInput += usage.cachedTokens
+            } else if cursor.keyEquals("cache_creation_input_tokens") {
+                besideInput += count(&cursor)
+            } else if cursor.keyEquals("prompt_tokens_details") || cursor.keyEquals("input_tokens_details") {
+                usage.cachedTokens = detail("cached_tokens", &cursor)
+            } else if cursor.keyEquals("completion_tokens_details") || cursor.keyEquals("output_tokens_details") {
+                usage.reasoningTokens = detail("reasoning_tokens", &cursor)
+            }
+        }
+        usage.promptTokens += besideInput
+        return found ? usage : nil
     }
 
     static func string(_ bytes: [UInt8], _ member: JSONMember) -> String {
         JSONText.decodeString(bytes.span.extracting(member.valueRange))
     }
 
-    private static func count(_ bytes: [UInt8], _ member: JSONMember) -> Int {
-        guard let value = JSONText.double(bytes.span.extracting(member.valueRange)), value >= 0, value < 1e12 else {
-            return 0
-        }
-        return Int(value)
+    /// A count of tokens; 0 for anything that cannot be one.
+    private static func count(_ cursor: inout JSONCursor) -> Int {
+        guard cursor.kind == .number else { return 0 }
+        guard let value = cursor.int(), value >= 0, value < 1_000_000_000_000 else { return 0 }
+        return value
     }
 
-    private static func detail(_ key: String, _ bytes: [UInt8], _ member: JSONMember) -> Int {
-        guard let document = try? JSONDocument(validating: bytes, in: member.valueRange),
-            let found = document.firstMember(key)
-        else { return 0 }
-        return count(bytes, found)
+    private static func detail(_ key: String, _ cursor: inout JSONCursor) -> Int {
+        var value = 0
+        guard cursor.enterObject() else { return 0 }
+        while cursor.nextKey() {
+            if cursor.keyEquals(key) { value = count(&cursor) }
+        }
+        return value
     }
 }
 
