@@ -17,7 +17,7 @@ struct Serve {
             loop.start()
             loops.append(loop)
         }
-        let transport = try CurlTransport(loops: loops, limits: configuration.limits)
+        let transport = try LoopTransport(loops: loops, limits: configuration.limits)
         let metrics = GatewayMetrics()
         let assembly = Assembly(transport: transport, metrics: metrics)
         var started = timespec()

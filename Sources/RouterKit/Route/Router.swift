@@ -38,7 +38,7 @@ public final class Router: Sendable {
         ///
         /// - Throws: `system` when the process is out of descriptors or threads.
         public init(pool: ModelPool) throws(TransportError) {
-            self.init(pool: pool, transport: try CurlTransport())
+            self.init(pool: pool, transport: try LoopTransport())
         }
     }
 
