@@ -3,11 +3,13 @@ import Transport
 public import Wire
 
 /// The latest receipts, found by request id. Bounded: a new one takes the place of the oldest. Any thread.
+///
+/// Every request inserts and hardly any looks up, so there is no index: a lookup walks the ring, newest first.
 public final class DecisionStore: Sendable {
     private struct State {
         var ring: [Decision] = []
+        /// Where the oldest receipt lies once the ring is full.
         var next = 0
-        var indices: [String: Int] = [:]
     }
 
     private let capacity: Int
@@ -20,33 +22,26 @@ public final class DecisionStore: Sendable {
         state = Lock(State())
     }
 
-    /// Keeps `decision`, in place of an earlier one with the same request id if there is one.
+    /// Keeps `decision`; of two with one request id the later one is found.
     public func insert(_ decision: Decision) {
         // The receipt that makes room is destroyed after the lock is free: it holds dozens of references.
-        let replaced = state.withLock { state -> Decision? in
-            if let index = state.indices[decision.requestID] {
-                let old = state.ring[index]
-                state.ring[index] = decision
-                return old
-            }
-            guard state.ring.count == capacity else {
-                state.indices[decision.requestID] = state.ring.count
-                state.ring.append(decision)
-                return nil
-            }
-            let old = state.ring[state.next]
-            state.indices[old.requestID] = nil
-            state.indices[decision.requestID] = state.next
-            state.ring[state.next] = decision
+        var decision = decision
+        state.withLock { state in
+            guard state.ring.count == capacity else { return state.ring.append(decision) }
+            swap(&state.ring[state.next], &decision)
             state.next = (state.next + 1) % capacity
-            return old
         }
-        withExtendedLifetime(replaced) {}
     }
 
     /// The receipt of that request, if it is still kept.
     public subscript(_ requestID: String) -> Decision? {
-        state.withLock { state in state.indices[requestID].map { state.ring[$0] } }
+        state.withLock { state in
+            for age in 1...max(1, state.ring.count) where !state.ring.isEmpty {
+                let index = (state.next + state.ring.count - age) % state.ring.count
+                if state.ring[index].requestID == requestID { return state.ring[index] }
+            }
+            return nil
+        }
     }
 
     /// Receipts kept now.

@@ -96,16 +96,19 @@ extension Fixture {
         for number in 2..<5 { #expect(store["r\(number)"]?.requestID == "r\(number)") }
     }
 
-    @Test func theSameRequestIsKeptOnce() {
-        let store = store(2)
+    @Test func ofTwoReceiptsWithOneIDTheLaterIsFound() {
+        let store = store(3)
         store.insert(Fixture.decision(id: "r"))
         store.insert(Fixture.decision(id: "r", served: "large"))
-        #expect(store.count == 1)
         #expect(store["r"]?.servedModel == "large")
-        store.insert(Fixture.decision(id: "s"))
-        store.insert(Fixture.decision(id: "t"))
+        for id in ["s", "t", "u"] { store.insert(Fixture.decision(id: id)) }
+        #expect(store.count == 3)
         #expect(store["r"] == nil)
-        #expect(store["s"] != nil && store["t"] != nil)
+        #expect(store["s"] != nil && store["t"] != nil && store["u"] != nil)
+    }
+
+    @Test func anEmptyStoreFindsNothing() {
+        #expect(store(1)["r"] == nil)
     }
 
     @Test func manyThreadsKeepItConsistent() async {
