@@ -7,7 +7,7 @@ enum UsageReader {
     /// OpenAI counts cached tokens inside `prompt_tokens` (or `input_tokens`); Anthropic counts them beside
     /// `input_tokens`. The result always counts them inside, so that one price formula serves.
     static func read(usage part: Range<Int>, of bytes: [UInt8]) -> TokenUsage? {
-        guard let document = try? JSONDocument(validating: bytes, in: part), document.kind == .object else { return nil }
+        guard let document = try? JSONDocument(validating: bytes, in: part) else { return nil }
         var cursor = JSONCursor(document)
         return read(&cursor)
     }
