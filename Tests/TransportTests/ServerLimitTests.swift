@@ -157,6 +157,31 @@ import Wire
         }
     }
 
+    @Test func connectionsInheritTheirOptionsFromTheListener() async throws {
+        let options = Lock<[Int32]>([])
+        var calls = SocketCalls.system
+        calls.accept = { listener, peer in
+            let accepted = SocketCalls.system.accept(listener, &peer)
+            guard accepted >= 0 else { return accepted }
+            let tcp = Int32(IPPROTO_TCP)
+            let wanted = [(tcp, TCP_NODELAY), (SOL_SOCKET, SO_KEEPALIVE), (tcp, TCP_KEEPIDLE), (tcp, TCP_KEEPINTVL)]
+            for (level, option) in wanted {
+                var value: Int32 = -1
+                var size = socklen_t(MemoryLayout<Int32>.size)
+                getsockopt(accepted, level, option, &value, &size)
+                options.withLock { $0.append(value) }
+            }
+            return accepted
+        }
+        try await withServer(limits: .with { $0.peerProbe_ms = 20_000 }, calls: calls, handler: echoPath) {
+            address, _ in
+            let client = try RawClient(address)
+            try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            #expect(try client.readResponse().status == 200)
+        }
+        #expect(options.withLock { $0 } == [1, 1, 20, 5])
+    }
+
     @Test func aFailedSendIsAClientGone() async throws {
         var calls = SocketCalls.system
         calls.send = { _, _ in -Int(EPIPE) }

@@ -48,6 +48,9 @@ public struct Limits: Sendable, Hashable {
     public var writeStall_ms = 30_000
     /// Bytes queued for one slow reader above which `write` waits.
     public var outboundHighWaterBytes = 256 * 1024
+    /// Silence after which the kernel asks whether a client's machine is still there (TCP keep-alive); it is given up after
+    /// twice that time. At least a second.
+    public var peerProbe_ms = 60_000
     /// Most unread request body that is read and dropped after the response to keep the connection.
     public var unreadBodyBytes = 256 * 1024
     /// Most bytes dropped while waiting for a client to read a last answer.

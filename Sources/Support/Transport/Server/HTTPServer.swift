@@ -111,21 +111,22 @@ public final class HTTPServer: Sendable {
 
     /// One listener a loop for TCP; one on the first loop, dealing out to all, for a Unix socket.
     private func makeListeners(_ parts: [ServerLoop]) throws(TransportError) -> (BoundAddress, [Listener]) {
-        let backlog = configuration.limits.listenBacklogCount
         switch configuration.address {
         case .tcp(let host, let port):
-            let bound = try ListeningSocket.tcp(host: host, port: port, count: parts.count, backlog: backlog)
+            let bound = try ListeningSocket.tcp(
+                host: host, port: port, count: parts.count, limits: configuration.limits)
             let listeners = zip(bound.descriptors, parts).map { descriptor, part in
-                Listener(server: part, descriptor: descriptor, isTCP: true) { [unowned part] in
+                Listener(server: part, descriptor: descriptor) { [unowned part] in
                     part.adopt($0, peer: $1)
                 }
             }
             return (BoundAddress(address: .tcp(host: host, port: bound.port)), listeners)
         case .unix(let path):
-            let descriptor = try ListeningSocket.unix(path: path, backlog: backlog)
+            let descriptor = try ListeningSocket.unix(
+                path: path, backlog: configuration.limits.listenBacklogCount)
             var turn = 0
             let listener = Listener(
-                server: parts[0], descriptor: descriptor, isTCP: false, file: SocketFile(path)
+                server: parts[0], descriptor: descriptor, file: SocketFile(path)
             ) { accepted, peer in
                 let part = parts[turn % parts.count]
                 turn += 1

@@ -10,7 +10,6 @@ final class Listener: EventHandler, DeadlineHandler, @unchecked Sendable {
     private static let pause_ms = 100
 
     private let descriptor: Int32
-    private let isTCP: Bool
     /// Called for each connection with a place taken; may hand over to another loop.
     private let deliver: (Int32, PeerAddress) -> Void
     /// The socket file to remove, with the identity it had when we made it.
@@ -24,12 +23,11 @@ final class Listener: EventHandler, DeadlineHandler, @unchecked Sendable {
 
     /// Owns `descriptor`, a bound socket that listens. `server` owns the listener.
     init(
-        server: ServerLoop, descriptor: Int32, isTCP: Bool, file: SocketFile? = nil,
+        server: ServerLoop, descriptor: Int32, file: SocketFile? = nil,
         deliver: @escaping (Int32, PeerAddress) -> Void
     ) {
         self.server = server
         self.descriptor = descriptor
-        self.isTCP = isTCP
         self.file = file
         self.deliver = deliver
     }
@@ -99,10 +97,6 @@ final class Listener: EventHandler, DeadlineHandler, @unchecked Sendable {
         guard server.counters.takePlace(limit: server.limits.connectionCount) else {
             server.counters.add(.refusedOverLimit)
             return refuse(accepted, "the server has its \(server.limits.connectionCount) connections open")
-        }
-        if isTCP {
-            var on: Int32 = 1
-            setsockopt(accepted, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         }
         deliver(accepted, peer)
     }

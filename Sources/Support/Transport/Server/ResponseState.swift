@@ -47,17 +47,14 @@ struct ResponseState {
             encoding = isHead || HTTPStatus.forbidsBody(status) ? .suppressed : .plain
             return .length(length)
         }
-        if isHead || HTTPStatus.forbidsBody(status) {
-            encoding = .suppressed
-            return minorVersion == 0 ? .close : .chunked
-        }
+        let hasBody = !isHead && !HTTPStatus.forbidsBody(status)
         if minorVersion == 0 {
-            encoding = .plain
-            endsByClosing = true
+            encoding = hasBody ? .plain : .suppressed
+            endsByClosing = hasBody
             keepAlive = false
             return .close
         }
-        encoding = .chunked
+        encoding = hasBody ? .chunked : .suppressed
         return .chunked
     }
 
