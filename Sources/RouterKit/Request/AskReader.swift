@@ -1,3 +1,4 @@
+import CPosix
 import Wire
 
 /// Finds and decodes the human's last ask among the remembered messages.
@@ -65,11 +66,13 @@ struct AskReader {
         }
     }
 
-    /// Appends a decoded JSON string; of a very long one only both ends are looked at, so that the cost of reading
-    /// an ask does not grow with a pasted file.
+    /// Appends a decoded JSON string; of a long one only both ends are looked at, so that the cost of reading an ask
+    /// does not grow with a pasted file. Where reminders may have to be cut out, the ends are taken much longer.
     private mutating func decode(string range: Range<Int>, in json: Span<UInt8>) {
-        let window = limits.askScanBytes / 2
-        guard range.count > limits.askScanBytes else {
+        let needed = 2 * limits.classifiedTextBytes
+        let scanned = range.count <= needed || holdsReminder(json.extracting(range)) ? limits.askScanBytes : needed
+        let window = scanned / 2
+        guard range.count > scanned else {
             JSONText.decodeString(json.extracting(range), into: &text, maxBytes: range.count)
             return
         }
@@ -83,6 +86,14 @@ struct AskReader {
         for index in tail..<range.upperBound { quoted.append(json[index]) }
         text.append(UInt8(ascii: "\n"))
         JSONText.decodeString(quoted.span, into: &text, maxBytes: quoted.count)
+    }
+
+    /// Whether a JSON string may hold a reminder's tag. JSON writers escape neither letters nor the hyphen.
+    private func holdsReminder(_ string: Span<UInt8>) -> Bool {
+        let needle: StaticString = "system-reminder"
+        return string.withUnsafeBytes {
+            cposix_find($0.baseAddress!, $0.count, needle.utf8Start, needle.utf8CodeUnitCount) >= 0
+        }
     }
 }
 

@@ -79,7 +79,7 @@ public struct Limits: Sendable, Hashable {
     // MARK: Classification
 
     /// Most bytes of an ask that a classifier is shown; of a longer ask, head and tail.
-    public var classifiedTextBytes = 4096
+    public var classifiedTextBytes = 2048
     /// Most bytes of one message's text that are decoded to find the ask in it; of a longer text, head and tail.
     public var askScanBytes = 128 * 1024
 
