@@ -108,6 +108,13 @@ final class FakeUpstream: Sendable {
         return 0
     }
 
+    /// A port of 127.0.0.1 that was free a moment ago, for a program that cannot be handed a socket.
+    static func freePort() -> UInt16 {
+        let holder = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(holder) }
+        return bindLoopback(holder)
+    }
+
     /// A port of 127.0.0.1 on which nobody listens: bound, so that nobody else gets it, and never listened on.
     static func withRefusingPort<Result>(
         _ body: nonisolated(nonsending) (UInt16) async throws -> Result

@@ -51,7 +51,8 @@ public struct UpstreamRequest: Sendable {
     public var timeouts: UpstreamTimeouts
     /// A file of CA certificates in PEM form to trust instead of the system's; nil for the system's.
     public var trustFile: String?
-    /// Offer HTTP/2 over TLS. Plain `http` always speaks HTTP/1.1.
+    /// Offer HTTP/2 over TLS, with many requests on one connection. Plain `http` always speaks HTTP/1.1. Use one value
+    /// for one host: libcurl does not share connections to a host that it also speaks HTTP/1.1 to.
     public var http2: Bool
 
     /// Makes a request.
