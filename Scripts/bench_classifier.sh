@@ -3,6 +3,6 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 say "building the benchmark (release)"
-swift build -c release --product bench-classifier
+swift build -c release --static-swift-stdlib --product bench-classifier
 if [ -x .venv-bench/bin/python ]; then export LITELLM_PYTHON=$root/.venv-bench/bin/python; fi
 exec "$(swift build -c release --show-bin-path)/bench-classifier" "$@"

@@ -3,5 +3,5 @@
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
 say "building the gateway (release; a first build takes a few minutes)"
-swift build -c release --product router
+swift build -c release --static-swift-stdlib --product router
 exec .venv/bin/python Scripts/demo.py "$(swift build -c release --show-bin-path)/router"
