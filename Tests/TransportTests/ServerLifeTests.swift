@@ -323,3 +323,49 @@ extension HTTPServer {
         }
     }
 }
+
+@Suite(.timeLimit(.minutes(1))) struct ServerManyStreamsTests {
+    /// Descriptors this process may have, raised to what the system allows.
+    private static func descriptorLimit() -> Int {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return Int(clamping: limit.rlim_cur)
+    }
+
+    @Test func twoThousandIdleStreamsAllGetTheNextEvent() async throws {
+        let count = 2_000
+        // Both ends are in this process, beside what other tests have open.
+        guard Self.descriptorLimit() > 2 * count + 500 else {
+            print("not checked: fewer than \(2 * count + 500) descriptors are allowed")
+            return
+        }
+        let gate = Gate()
+        try await withServer { _, response in
+            var body = try await response.stream(status: 200, fields: HTTPFields())
+            try await body.write(Array("data: first\n\n".utf8))
+            await gate.wait()
+            try await body.write(Array("data: second\n\n".utf8))
+            try await body.finish()
+        } _: { address, server in
+            var clients: [RawClient] = []
+            for _ in 0..<count {
+                let client = try RawClient(address)
+                try client.send("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+                clients.append(client)
+            }
+            for client in clients {
+                _ = try client.readHead()
+                #expect(try client.readChunk() == Array("data: first\n\n".utf8))
+            }
+            #expect(server.counts.openConnections == count)
+            gate.open()
+            for client in clients {
+                #expect(try client.readChunk() == Array("data: second\n\n".utf8))
+                #expect(try client.readChunk() == nil)
+            }
+            #expect(server.counts.clientsGone == 0)
+        }
+    }
+}
