@@ -218,7 +218,7 @@ import Wire
 
     // MARK: Names and addresses
 
-    @Test func addressesAreTriedInOrder() async throws {
+    @Test func anAddressThatRefusesIsPassedOver() async throws {
         let upstream = Self.numbering()
         defer { upstream.stop() }
         // Nobody listens at 127.0.0.2; the fake is at 127.0.0.1 only.
