@@ -8,9 +8,10 @@ public import Wire
 /// from elsewhere goes to the loops in turn.
 ///
 /// A request on a kept-alive connection that dies without a byte of an answer is sent once more on a fresh connection,
-/// whatever its method, if that happens within `Limits.upstreamResend_ms` of sending: such a connection had been closed
-/// by the upstream for idleness, before the request reached it. Later than that, and on a connection made for the
-/// request itself, it fails with `reset`, and the caller decides.
+/// whatever its method, if that happens within `Limits.upstreamResend_ms` of sending: in all likelihood the upstream had
+/// closed that connection for idleness before the request reached it. (One that takes a request and dies at once sees it
+/// twice; set the limit to 0 where that matters more than stale connections do.) Later than that, and on a connection
+/// made for the request itself, it fails with `reset`, and the caller decides.
 public final class LoopTransport: UpstreamTransport {
     private let engines: [PlainEngine]
     private let curl: CurlTransport
