@@ -53,7 +53,9 @@ import Wire
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<30 {
                 group.addTask {
-                    let response = try await transport.send(UpstreamRequest(method: .post, url: url, body: [0x61]))
+                    let response = try await transport.send(
+                        UpstreamRequest(
+                            method: .post, url: url, body: [0x61], timeouts: UpstreamTimeouts(connect_ms: 60_000)))
                     #expect(try await response.body.collect(limitBytes: 100) == [0x61])
                 }
             }

@@ -14,7 +14,7 @@ import Wire
         return String(decoding: try await response.body.collect(limitBytes: 1 << 20), as: UTF8.self)
     }
 
-    private func failure(_ transport: LoopTransport, _ url: String, connect_ms: Int = 5000) async -> TransportError
+    private func failure(_ transport: LoopTransport, _ url: String, connect_ms: Int = 60_000) async -> TransportError
         .Code?
     {
         do {
