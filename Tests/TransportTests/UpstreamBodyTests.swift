@@ -152,11 +152,11 @@ import Wire
         loop.start()
         let transport = try client.transport(loops: [loop])
         let response = try await transport.send(
-            UpstreamRequest(method: .get, url: upstream.origin, timeouts: UpstreamTimeouts(idle_ms: 10)))
+            UpstreamRequest(method: .get, url: upstream.origin, timeouts: UpstreamTimeouts(idle_ms: 300)))
         while response.body.peakBufferedBytes < Limits.standard.upstreamBufferBytes { await Task.yield() }
         // A loop's deadlines fire in their order, so the idle deadline has come and gone when this one does.
         await withCheckedContinuation { continuation in
-            loop.execute { _ = loop.schedule(after_ms: 40, Alarm(continuation)) }
+            loop.execute { _ = loop.schedule(after_ms: 400, Alarm(continuation)) }
         }
         let piece = try await response.body.next()
         #expect((piece?.count ?? 0) >= Limits.standard.upstreamBufferBytes)
