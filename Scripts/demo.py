@@ -154,17 +154,18 @@ def show_lines_to_try(url: str, log: Path, router: str) -> None:
     print(f"""
 The gateway stays up at {url} until Ctrl-C. To try it, from another terminal:
 
-  curl -N {url}/v1/chat/completions -H 'Content-Type: application/json' \\
-    -d '{{"model": "auto", "stream": true, "messages": [{{"role": "user", "content": "Tell me a joke."}}]}}'
+curl -N {url}/v1/chat/completions -H 'Content-Type: application/json' \\
+  -d '{{"model": "auto", "stream": true, "messages": [{{"role": "user", "content": "Tell me a joke."}}]}}'
 
-  .venv/bin/python -c '
-  from openai import OpenAI
-  client = OpenAI(base_url="{url}/v1", api_key="unused")
-  answer = client.chat.completions.create(model="auto", messages=[{{"role": "user", "content": "Tell me a joke."}}])
-  print(answer.model, answer.choices[0].message.content)'
+.venv/bin/python -c '
+from openai import OpenAI
+client = OpenAI(base_url="{url}/v1", api_key="unused")
+answer = client.chat.completions.create(model="auto", messages=[{{"role": "user", "content": "Tell me a joke."}}])
+print(answer.model, answer.choices[0].message.content)'
 
-  curl {url}/v1/models      curl {url}/metrics
-  {router} report {log}
+curl {url}/v1/models
+curl {url}/metrics
+{os.path.relpath(router, ROOT)} report {log}
 """, flush=True)
 
 
@@ -208,7 +209,10 @@ def main() -> None:
         cleanup.callback(gateway.stop)
         url = f"http://127.0.0.1:{gateway.listening_port()}"
         say(f"the gateway listens on {url}; asking {len(PROMPTS)} prompts with model \"auto\"")
-        ask_all(url, log)
+        try:
+            ask_all(url, log)
+        except OSError as error:
+            sys.exit(f"the gateway cannot be reached ({error}); it printed:\n{gateway.output}")
         if sys.stdout.isatty() and os.environ.get("DEMO_ONCE") != "1":
             show_lines_to_try(url, log, router)
             with contextlib.suppress(KeyboardInterrupt):
@@ -218,4 +222,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Ctrl-C anywhere is a plain end: what was started is stopped on the way out.
+    with contextlib.suppress(KeyboardInterrupt):
+        main()

@@ -75,7 +75,8 @@ step end-to-end Scripts/end_to_end.sh || true
 add_pytest_totals end-to-end
 
 if [ "$tier" = all ]; then
-    tsan=(swift test --disable-xctest --sanitize=thread -Xswiftc -DTSAN --scratch-path .build-tsan)
+    # One test at a time: everything is ten times slower here, and tests of deadlines would meet the others' load.
+    tsan=(swift test --no-parallel --disable-xctest --sanitize=thread -Xswiftc -DTSAN --scratch-path .build-tsan)
     step thread-sanitizer timeout 1800 "${tsan[@]}" --filter 'TransportTests|RouterKitTests' || true
     add_swift_totals thread-sanitizer
     check planted-race Scripts/planted_race.sh "${tsan[@]}"
