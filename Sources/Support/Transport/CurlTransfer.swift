@@ -39,7 +39,7 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
         self.request = request
         self.engine = engine
         stream = ByteStream(highWaterBytes: engine.limits.upstreamBufferBytes)
-        head = CurlResponseHead(limits: engine.limits)
+        head = CurlResponseHead(limits: engine.limits, isHeadAnswer: request.method == .head)
     }
 
     // MARK: The caller's side, any thread
@@ -122,20 +122,20 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
     func receive(headerLine line: Span<UInt8>) -> Bool {
         guard !headDelivered else { return true }
         do throws(TransportError) {
-            guard try head.append(line: line) else { return true }
+            guard let (head, version) = try head.append(line: line) else { return true }
+            headDelivered = true
+            progress_ns = engine.loop.now_ns
+            rearm()
+            settle(
+                .success(
+                    UpstreamResponse(
+                        status: head.status, fields: head.fields, httpVersion: version,
+                        body: UpstreamBody(stream, source: self))))
+            return true
         } catch {
             failure = error
             return false
         }
-        headDelivered = true
-        progress_ns = engine.loop.now_ns
-        rearm()
-        settle(
-            .success(
-                UpstreamResponse(
-                    status: head.status, fields: head.takeFields(), httpVersion: head.version,
-                    body: UpstreamBody(stream, source: self))))
-        return true
     }
 
     /// A piece of the body.

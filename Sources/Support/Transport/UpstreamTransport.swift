@@ -43,7 +43,8 @@ public struct UpstreamRequest: Sendable {
     /// Fields that belong to the connection are left out: `Connection`, `Keep-Alive`, `Proxy-Connection`, `TE`,
     /// `Trailer`, `Transfer-Encoding`, `Upgrade`, `Expect` and `Content-Length`, which follows from `body`.
     public var fields: HTTPFields
-    /// The whole body; a large one is never copied. Empty means none, except that POST, PUT and PATCH then say `Content-Length: 0`.
+    /// The whole body; a large one is never copied. Empty means none, except that POST, PUT and PATCH then say
+    /// `Content-Length: 0`.
     public var body: [UInt8]
     /// Connect to this Unix socket instead of the URL's host and port.
     public var unixSocketPath: String?
