@@ -73,7 +73,8 @@ def member(name: str, tier: str, price: dict, deployment: dict, context_window: 
 
 
 def start_llama(weights: Path, alias: str) -> Child:
-    return Child([sys.executable, str(ROOT / "Scripts" / "llama_server.py"), str(weights), "--alias", alias])
+    program = str(ROOT / "Scripts" / "llama_server.py")
+    return Child([sys.executable, program, str(weights), "--alias", alias, "--greedy"])
 
 
 def request(url: str, body: dict | None = None) -> tuple[dict, dict]:

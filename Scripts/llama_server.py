@@ -28,6 +28,7 @@ def main() -> None:
     arguments.add_argument("--port", type=int, default=0, help="0: any free port")
     arguments.add_argument("--context", type=int, default=2048, help="tokens of context, for each slot")
     arguments.add_argument("--slots", type=int, default=1, help="requests answered at the same time")
+    arguments.add_argument("--greedy", action="store_true", help="the likeliest token each time: the same answer again")
     arguments.add_argument("--embeddings", action="store_true", help="answer /v1/embeddings too")
     options = arguments.parse_args()
     end_with_parent()
@@ -48,6 +49,8 @@ def main() -> None:
     params.ui = False
     params.cache_ram_mib = 0
     params.verbosity = 1
+    if options.greedy:
+        params.sampling.temp = 0.0
     if options.embeddings:
         params.embedding = True
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN

@@ -63,7 +63,8 @@ def gateway(start_gateway, fake: FakeUpstream) -> Gateway:
 
 
 def start_llama(path: Path, alias: str, *more: str) -> Child:
-    server = Child([sys.executable, str(ROOT / "Scripts" / "llama_server.py"), str(path), "--alias", alias, *more])
+    program = str(ROOT / "Scripts" / "llama_server.py")
+    server = Child([sys.executable, program, str(path), "--alias", alias, "--greedy", *more])
     server.port = server.listening_port()
     server.url = f"http://127.0.0.1:{server.port}/v1"
     return server
