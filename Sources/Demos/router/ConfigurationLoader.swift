@@ -105,26 +105,14 @@ extension GatewayConfiguration {
         var card = ModelCard(name: name, tier: tier, contextWindowTokens: window, deployments: [])
         card.maxOutputTokens = try entry.int("max_output_tokens", in: 1...1_000_000_000)
         card.price = try price(&entry)
-        if let words = try entry.strings("modalities") {
-            card.modalities = []
-            for word in words {
-                card.modalities.formUnion(
-                    try entry.source.choose(
-                        word.text, from: Modalities.names, at: word.offset, as: entry.name("modalities")))
-            }
+        if let modalities = try entry.choices("modalities", Modalities.names) {
+            card.modalities = Modalities(modalities)
         }
         card.supportsTools = try entry.bool("tools") ?? card.supportsTools
         card.supportsJSONMode = try entry.bool("json_mode") ?? card.supportsJSONMode
         card.supportsJSONSchema = try entry.bool("json_schema") ?? card.supportsJSONSchema
         card.isReasoning = try entry.bool("reasoning") ?? card.isReasoning
-        if let words = try entry.strings("dialects") {
-            card.dialects = []
-            for word in words {
-                card.dialects.insert(
-                    try entry.source.choose(
-                        word.text, from: Dialect.choices, at: word.offset, as: entry.name("dialects")))
-            }
-        }
+        if let dialects = try entry.choices("dialects", Dialect.choices) { card.dialects = Set(dialects) }
         if var overrides = try entry.object("overrides") {
             for (key, value) in overrides.everything() {
                 guard key != "model", key != "stream" else {

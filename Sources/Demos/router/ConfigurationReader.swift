@@ -135,6 +135,16 @@ struct ConfigurationObject {
         return try source.choose(text, from: choices, at: members.first { $0.key == key }!.value.offset, as: name(key))
     }
 
+    /// An array of such words.
+    mutating func choices<Choice>(
+        _ key: String, _ choices: [(name: String, value: Choice)]
+    ) throws(ConfigurationError) -> [Choice]? {
+        guard let words = try strings(key) else { return nil }
+        var found: [Choice] = []
+        for word in words { found.append(try source.choose(word.text, from: choices, at: word.offset, as: name(key))) }
+        return found
+    }
+
     /// Every member, for objects whose keys are the user's own.
     mutating func everything() -> [(key: String, value: JSONValue)] {
         asked += members.map(\.key)

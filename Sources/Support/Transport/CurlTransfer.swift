@@ -7,20 +7,11 @@ import Wire
 /// `@unchecked Sendable`: `settlement` and `stream` lock themselves; the members under "confined" are touched only on
 /// the engine's thread; the rest never changes.
 final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandler {
-    // Unchecked continuation, as in `ByteStream`: whoever leaves `waiting`, under the lock, resumes it. The outcome goes
-    // through the lock too, and is taken out by the waiter: it holds the body, which holds this transfer.
-    private enum Settlement {
-        case open
-        case waiting(UnsafeContinuation<Void, Never>)
-        case settled(Result<UpstreamResponse, TransportError>)
-        case taken
-    }
-
     // Any thread.
     let request: UpstreamRequest
     let stream: ByteStream
     private let engine: CurlEngine
-    private let settlement = Lock(Settlement.open)
+    private let settlement = Settlement<Result<UpstreamResponse, TransportError>>()
 
     // Confined to the engine's thread.
     /// The handle that carries this transfer; nil before submission and after the end.
@@ -50,23 +41,13 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
     {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                let isOpen = settlement.withLock { state -> Bool in
-                    guard case .open = state else { return false }
-                    state = .waiting(continuation)
-                    return true
-                }
-                if isOpen { engine.submit(self) } else { continuation.resume() }
+                if settlement.wait(continuation) { engine.submit(self) } else { continuation.resume() }
             }
         } onCancel: {
-            settle(.failure(CurlTransfer.cancelled))
+            settlement.settle(.failure(CurlTransfer.cancelled))
             if stream.cancel() { abandon() }
         }
-        let outcome = settlement.withLock { state -> Result<UpstreamResponse, TransportError> in
-            guard case .settled(let outcome) = state else { preconditionFailure("resumed without an outcome") }
-            state = .taken
-            return outcome
-        }
-        return try outcome.get()
+        return try settlement.take().get()
     }
 
     func resume() { engine.onLoop { $0.unpause(self) } }
@@ -75,26 +56,10 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
 
     private static let cancelled = TransportError(.cancelled, "the caller cancelled the request")
 
-    /// Only the first outcome counts.
-    private func settle(_ outcome: Result<UpstreamResponse, TransportError>) {
-        let continuation = settlement.withLock { state -> UnsafeContinuation<Void, Never>? in
-            switch state {
-            case .open:
-                state = .settled(outcome)
-                return nil
-            case .waiting(let continuation):
-                state = .settled(outcome)
-                return continuation
-            case .settled, .taken: return nil
-            }
-        }
-        continuation?.resume()
-    }
-
     // MARK: The engine's side, confined
 
     /// True when the caller gave up before the engine saw the request.
-    var isCancelled: Bool { settlement.withLock { if case .waiting = $0 { false } else { true } } }
+    var isCancelled: Bool { settlement.isAbandoned }
 
     func started() {
         start_ns = engine.loop.now_ns
@@ -126,7 +91,7 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
             headDelivered = true
             progress_ns = engine.loop.now_ns
             rearm()
-            settle(
+            settlement.settle(
                 .success(
                     UpstreamResponse(
                         status: head.status, fields: head.fields, httpVersion: version,
@@ -174,7 +139,7 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
     func failed(_ error: TransportError) {
         finished()
         stream.finish(.failure(error))
-        settle(.failure(error))
+        settlement.settle(.failure(error))
     }
 
     private func finished() {

@@ -13,15 +13,6 @@ final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHand
         case notPlain
     }
 
-    // Unchecked continuation, as in `ByteStream`: whoever leaves `waiting`, under the lock, resumes it. The outcome goes
-    // through the lock too, and is taken out by the waiter: it holds the body, which holds this transfer.
-    private enum Settlement {
-        case open
-        case waiting(UnsafeContinuation<Void, Never>)
-        case settled(Outcome)
-        case taken
-    }
-
     /// Where the request is. Those that are resolving or connecting hold one of their host's slots.
     enum Phase {
         case new
@@ -36,7 +27,7 @@ final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHand
     let request: UpstreamRequest
     let stream: ByteStream
     private let engine: PlainEngine
-    private let settlement = Lock(Settlement.open)
+    private let settlement = Settlement<Outcome>()
 
     // Confined to the engine's loop.
     var phase = Phase.new
@@ -67,23 +58,13 @@ final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHand
     {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                let isOpen = settlement.withLock { state -> Bool in
-                    guard case .open = state else { return false }
-                    state = .waiting(continuation)
-                    return true
-                }
-                if isOpen { engine.submit(self) } else { continuation.resume() }
+                if settlement.wait(continuation) { engine.submit(self) } else { continuation.resume() }
             }
         } onCancel: {
-            settle(.failed(PlainTransfer.cancelled))
+            settlement.settle(.failed(PlainTransfer.cancelled))
             if stream.cancel() { abandon() }
         }
-        let outcome = settlement.withLock { state -> Outcome in
-            guard case .settled(let outcome) = state else { preconditionFailure("resumed without an outcome") }
-            state = .taken
-            return outcome
-        }
-        switch outcome {
+        switch settlement.take() {
         case .response(let response): return response
         case .failed(let error): throw error
         case .notPlain: return nil
@@ -105,26 +86,10 @@ final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHand
 
     private static let cancelled = TransportError(.cancelled, "the caller cancelled the request")
 
-    /// Only the first outcome counts.
-    private func settle(_ outcome: Outcome) {
-        let continuation = settlement.withLock { state -> UnsafeContinuation<Void, Never>? in
-            switch state {
-            case .open:
-                state = .settled(outcome)
-                return nil
-            case .waiting(let continuation):
-                state = .settled(outcome)
-                return continuation
-            case .settled, .taken: return nil
-            }
-        }
-        continuation?.resume()
-    }
-
     // MARK: The engine's side, confined
 
     /// True when the caller gave up before the engine saw the request.
-    var isCancelled: Bool { settlement.withLock { if case .waiting = $0 { false } else { true } } }
+    var isCancelled: Bool { settlement.isAbandoned }
 
     func began(_ route: PlainRoute) {
         self.route = route
@@ -132,13 +97,13 @@ final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHand
         progress_ns = start_ns
     }
 
-    func notPlain() { settle(.notPlain) }
+    func notPlain() { settlement.settle(.notPlain) }
 
     /// The final head has arrived. The body bytes that came with it are in the stream already, so that the caller
     /// wakes up once.
     func deliver(_ head: ResponseHead) {
         headDelivered = true
-        settle(
+        settlement.settle(
             .response(
                 UpstreamResponse(
                     status: head.status, fields: head.fields,
@@ -162,7 +127,7 @@ final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHand
     func failed(_ error: TransportError) {
         ended()
         stream.finish(.failure(error))
-        settle(.failed(error))
+        settlement.settle(.failed(error))
     }
 
     private func ended() {
