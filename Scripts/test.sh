@@ -81,7 +81,5 @@ if [ "$tier" = all ]; then
     add_swift_totals thread-sanitizer
     check planted-race Scripts/planted_race.sh "${tsan[@]}"
     check fuzz-long Tests/Fuzz/run.sh 120
-    step end-to-end-heavy Scripts/end_to_end.sh --heavy || true
-    add_pytest_totals end-to-end-heavy
 fi
 finish

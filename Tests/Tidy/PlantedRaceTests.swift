@@ -15,10 +15,16 @@ import Testing
         let isPlanted = ProcessInfo.processInfo.environment["PLANTED_RACE"] != nil
         let counter = Counter()
         let finished = DispatchGroup()
+        // Both threads live before either counts, and planted ones count long enough to overlap: the sanitizer may
+        // forget what a thread did that has ended.
+        let ready = DispatchSemaphore(value: 0)
+        let start = DispatchSemaphore(value: 0)
         for _ in 0..<2 {
             finished.enter()
             Thread.detachNewThread {
-                for _ in 0..<100_000 {
+                ready.signal()
+                start.wait()
+                for _ in 0..<(isPlanted ? 5_000_000 : 100_000) {
                     if !isPlanted { counter.lock.lock() }
                     counter.value += 1
                     if !isPlanted { counter.lock.unlock() }
@@ -26,6 +32,8 @@ import Testing
                 finished.leave()
             }
         }
+        for _ in 0..<2 { ready.wait() }
+        for _ in 0..<2 { start.signal() }
         finished.wait()
         if !isPlanted { #expect(counter.value == 200_000) }
     }

@@ -18,6 +18,9 @@ final class Settlement<Outcome: Sendable>: Sendable {
     var isAbandoned: Bool { state.withLock { if case .waiting = $0 { false } else { true } } }
 
     /// Only the first outcome counts. Any thread.
+    ///
+    /// Resumes without the lock: resuming takes the task's status lock, which a cancellation holds while its handler
+    /// waits for ours.
     func settle(_ outcome: Outcome) {
         let continuation = state.withLock { state -> UnsafeContinuation<Void, Never>? in
             switch state {
