@@ -18,7 +18,6 @@ enum UsageReader {
         guard let document = try? JSONDocument(validating: bytes, in: part), document.kind == .object else {
             return summary
         }
-        summary.isJSONObject = true
         var cursor = JSONCursor(document)
         guard cursor.enterObject() else { return summary }
         while cursor.nextKey() {
@@ -93,7 +92,6 @@ enum UsageReader {
 
 /// What the router needs to know of an answer that it relays unread otherwise.
 struct AnswerSummary: Equatable {
-    var isJSONObject = false
     var usage: TokenUsage?
     var id: String?
     var hasError = false
