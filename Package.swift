@@ -15,22 +15,30 @@ let package = Package(
     name: "routerkit-gpuservekit",
     products: [
         .library(name: "RouterKit", targets: ["RouterKit"]),
+        .library(name: "GPUServeKit", targets: ["GPUServeKit"]),
         .executable(name: "router", targets: ["router"]),
+        .executable(name: "gpuserve", targets: ["gpuserve"]),
     ],
     targets: [
         // Floors 0-2: shared by both kits, not products.
         .systemLibrary(
             name: "CCurl", path: "Sources/Support/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CPosix", path: "Sources/Support/CPosix"),
+        .target(name: "CCuda", path: "Sources/Support/CCuda"),
         .target(name: "Wire", path: "Sources/Support/Wire", swiftSettings: strict),
         .target(
             name: "Transport", dependencies: ["Wire", "CCurl", "CPosix"], path: "Sources/Support/Transport",
             swiftSettings: strict),
         // Floor 3: the kits. They never import each other.
         .target(name: "RouterKit", dependencies: ["Wire", "Transport", "CPosix"], swiftSettings: strict),
+        .target(
+            name: "GPUServeKit", dependencies: ["Wire", "Transport", "CPosix", "CCuda"], swiftSettings: strict),
         // Floor 4: thin executables.
         .executableTarget(
             name: "router", dependencies: ["RouterKit", "Transport", "Wire"], path: "Sources/Demos/router",
+            swiftSettings: strict),
+        .executableTarget(
+            name: "gpuserve", dependencies: ["GPUServeKit", "Wire"], path: "Sources/Demos/gpuserve",
             swiftSettings: strict),
         // Benchmarks: one executable a question; the writer of results is shared.
         .executableTarget(
@@ -46,6 +54,10 @@ let package = Package(
             name: "RouterKitTests", dependencies: ["RouterKit", "Transport", "Wire"], swiftSettings: strict),
         .testTarget(
             name: "RouterTests", dependencies: ["router", "RouterKit", "Transport", "Wire"], swiftSettings: strict),
+        .target(name: "CFakeCuda", dependencies: ["CCuda"], path: "Tests/CFakeCuda"),
+        .testTarget(
+            name: "GPUServeKitTests", dependencies: ["GPUServeKit", "CCuda", "CFakeCuda", "Transport", "Wire"],
+            swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]
 )
