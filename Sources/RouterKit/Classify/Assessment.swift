@@ -2,22 +2,31 @@
 public struct Assessment: Sendable, Hashable {
     /// How hard the request looks, 0...1. For people and logs; policies choose by `quality`.
     public let difficulty: Double
-    /// Predicted success per capability tier.
+    /// Predicted success per capability tier: for models that the classifier does not know by name.
     public let quality: QualityCurve
+    /// Predicted success of the models that the classifier knows by name; empty when it knows none of the pool.
+    public let models: ModelPredictions
     /// How far the classifier trusts itself here, 0...1: 0 means "I have not seen anything like this".
     ///
     /// Policies send a request of low support to the strongest model: not knowing is no reason to save.
     public let support: Double
     /// What spoke for the prediction, strongest first, at most a handful.
-    public let signals: [Signal]
+    public let signals: SignalList
 
     /// Clamps `difficulty` and `support` into 0...1; a NaN difficulty counts as 1 and a NaN support as 0.
-    public init(difficulty: Double, quality: QualityCurve, support: Double, signals: [Signal]) {
+    public init(
+        difficulty: Double, quality: QualityCurve, models: ModelPredictions = ModelPredictions(), support: Double,
+        signals: SignalList
+    ) {
+        self.models = models
         self.difficulty = difficulty.isNaN ? 1 : min(1, max(0, difficulty))
         self.quality = quality
         self.support = support.isNaN ? 0 : min(1, max(0, support))
         self.signals = signals
     }
+
+    /// Predicted success of `card`'s model: by its name where that is known, else by its tier.
+    public func quality(of card: borrowing ModelCard) -> Double { models[card.name] ?? quality[card.tier] }
 
     /// The assessment of a request that cannot be judged: hardest, no support.
     ///

@@ -9,4 +9,14 @@ public protocol ComplexityClassifier: Sendable {
 
     /// Judges `request`.
     func assess(_ request: borrowing RequestView) -> Assessment
+
+    /// This classifier prepared for a pool: one that knows some of the models by name predicts those by name.
+    ///
+    /// Called once per configuration, never per request. The default is the classifier itself.
+    func bound(to cards: [ModelCard]) -> any ComplexityClassifier
+}
+
+extension ComplexityClassifier {
+    /// The classifier itself: it knows tiers only.
+    public func bound(to cards: [ModelCard]) -> any ComplexityClassifier { self }
 }

@@ -6,7 +6,7 @@ import Glibc
 /// Where the ask does not look like what the heads were fitted on, it says so by `support` under 0.5; a policy then
 /// takes the strongest model. See `HeuristicWeights` for where the coefficients come from and how good they are.
 ///
-/// Takes a few microseconds for an ask of 0.5 KB and allocates only the assessment's array of signals.
+/// Takes a few microseconds for an ask of 0.5 KB and allocates nothing.
 public struct HeuristicClassifier: ComplexityClassifier {
     /// Names this classifier and its coefficients.
     public var version: String { "heuristic-1" }
@@ -69,7 +69,7 @@ public struct HeuristicClassifier: ComplexityClassifier {
     /// Orders the three predictions. `mid` gives way, because half of the fitted rows have no mid model.
     private static func curve(cheap: Double, mid: Double, strong: Double) -> QualityCurve {
         let strong = max(cheap, strong)
-        return QualityCurve(cheap: cheap, mid: min(mid, strong), strong: strong)
+        return QualityCurve(cheap: cheap, mid: max(cheap, min(mid, strong)), strong: strong)
     }
 
     private static func logistic(_ value: Double) -> Double { 1 / (1 + exp(-value)) }
@@ -77,9 +77,8 @@ public struct HeuristicClassifier: ComplexityClassifier {
     /// The groups that moved the difficulty most, strongest first, then the reason for doubt, if any.
     private func signals(
         _ moved: InlineArray<10, Double>, _ counts: TextCounts, _ kind: PromptKind, _ familiarity: Familiarity
-    ) -> [Signal] {
-        var signals: [Signal] = []
-        signals.reserveCapacity(Self.signalCount + 1)
+    ) -> SignalList {
+        var signals = SignalList()
         if kind == .smallTalk || kind == .lookup || kind == .transformation {
             // The heads were not asked, so their features spoke for nothing.
             signals.append(Signal(name: kind.name, weight: -2, value: 1))

@@ -38,8 +38,10 @@ public struct BandPolicy: RoutingPolicy, Hashable {
         _ pool: borrowing PoolView, for request: borrowing RequestView, given assessment: borrowing Assessment,
         mode: RoutingMode
     ) throws(NoCandidate) -> Plan {
-        let quality = assessment.quality
-        return try plan(pool, for: Requirements(request), support: assessment.support, mode: mode) { quality[$0.tier] }
+        let assessment = copy assessment
+        return try plan(pool, for: Requirements(request), support: assessment.support, mode: mode) {
+            assessment.quality(of: $0)
+        }
     }
 
     /// Plans for requirements, with a prediction per model.

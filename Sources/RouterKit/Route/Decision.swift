@@ -42,7 +42,7 @@ public struct Decision: Sendable, Hashable {
     /// How far the classifier trusted itself, 0...1; `nil` as above.
     public let support: Double?
     /// What spoke for the prediction.
-    public let signals: [Signal]
+    public let signals: SignalList
     /// SHA-256 over the policy and the pool's cards, lower-case hex.
     public let policyHash: String
     /// ``ComplexityClassifier/version``.

@@ -55,9 +55,11 @@ public final class Router: Sendable {
     }
 
     private init(_ configuration: Configuration, pins: ResponsePins) {
+        var configuration = configuration
+        cards = configuration.pool.cards
+        configuration.classifier = configuration.classifier.bound(to: cards)
         self.configuration = configuration
         self.pins = pins
-        cards = configuration.pool.cards
         policyHash = PolicyHash.hex(policy: configuration.policy, cards: cards)
     }
 

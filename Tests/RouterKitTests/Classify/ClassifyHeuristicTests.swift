@@ -124,9 +124,9 @@ struct ClassifyHeuristicTests {
 
 @Suite("Assessments")
 struct ClassifyAssessmentTests {
-    @Test func curvesNeverFallAndStayInRange() {
+    @Test func curvesStayInRangeAndMayFall() {
         let curve = QualityCurve(cheap: 0.7, mid: 0.2, strong: .nan)
-        #expect([curve.cheap, curve.mid, curve.strong] == [0.7, 0.7, 0.7])
+        #expect([curve.cheap, curve.mid, curve.strong] == [0.7, 0.2, 0])
         #expect(QualityCurve(cheap: -3, mid: 0.5, strong: 9)[.strong] == 1)
         #expect(QualityCurve(cheap: -3, mid: 0.5, strong: 9)[.cheap] == 0)
     }
@@ -137,6 +137,32 @@ struct ClassifyAssessmentTests {
         #expect(assessment.difficulty == 1)
         #expect(assessment.support == 0)
         #expect(Assessment.unknown("x").support == 0)
+    }
+
+    @Test func aModelKnownByNameIsJudgedByItsName() {
+        var models = ModelPredictions(names: .init(["known", "other"]))
+        models.set(0, 0.75)
+        models.set(1, .nan)
+        #expect(models["known"] == 0.75)
+        #expect(models["other"] == 0)
+        #expect(models["stranger"] == nil)
+        let assessment = Assessment(
+            difficulty: 0, quality: QualityCurve(cheap: 0.25, mid: 0.5, strong: 1), models: models, support: 1,
+            signals: [])
+        func quality(_ name: String, _ tier: CapabilityTier) -> Double {
+            assessment.quality(of: ModelCard(name: name, tier: tier, contextWindowTokens: 1, deployments: []))
+        }
+        #expect(quality("known", .strong) == 0.75)
+        #expect(quality("stranger", .mid) == 0.5)
+    }
+
+    @Test func aReceiptKeepsAHandfulOfSignals() {
+        var signals = SignalList()
+        for index in 0..<(SignalList.capacity + 3) {
+            signals.append(Signal(name: "maths", weight: Double(index), value: 1))
+        }
+        #expect(signals.map(\.weight) == [0, 1, 2, 3, 4, 5])
+        #expect(signals != [])
     }
 
     @Test func tiersHaveNamesAndAnOrder() {
