@@ -1,4 +1,4 @@
-internal import CCuda
+import CCuda
 
 /// The CUDA driver, opened at run time and initialised; every call through it is checked and named.
 ///

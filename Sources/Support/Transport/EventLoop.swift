@@ -121,6 +121,17 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         if mustJoin { pthread_join(thread, nil) }
     }
 
+    /// Asks the loop to end like `stop`, without waiting for its thread: for owners whose last reference may go away on
+    /// that very thread.
+    public func abandon() {
+        let mustDetach = shared.withLock { state -> Bool in
+            defer { state.stopping = true }
+            return state.started && !state.stopping
+        }
+        if mustDetach { pthread_detach(thread) }
+        signal()
+    }
+
     /// True on the loop's own thread.
     public var isCurrent: Bool { threadID.load(ordering: .relaxed) == UInt(pthread_self()) }
 

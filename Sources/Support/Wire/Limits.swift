@@ -143,6 +143,13 @@ public struct Limits: Sendable, Hashable {
     /// Most models, labels or clients that a report tells apart; the rest is summed up as "other".
     public var reportGroupsCount = 256
 
+    // MARK: Devices (each for one context)
+
+    /// Most streams alive at once.
+    public var deviceStreamCount = 64
+    /// Most modules loaded at once.
+    public var deviceModuleCount = 256
+
     /// The standard values.
     public init() {}
 }
