@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes the Wire floor with libFuzzer and AddressSanitizer.
+# Fuzzes the parsers (the Wire floor, and what a target names) with libFuzzer and AddressSanitizer.
 #
 #   Tests/Fuzz/run.sh [SECONDS_EACH] [TARGET...]      default: 10 seconds, every NAME.swift beside this script
 #
@@ -39,12 +39,14 @@ if ! fresh "$out/Wire.o" "$wire_hash"; then
     echo "$wire_hash" >"$out/Wire.o.from"
 fi
 
+# A target may name sources of other floors on lines that begin with "// with: "; they are compiled into it.
 build() {
-    local name=$1 from
-    from=$wire_hash-$(hash_of Tests/Fuzz/Shared/*.swift "Tests/Fuzz/$name.swift")
+    local name=$1 from sources
+    read -ra sources <<<"$(sed -n 's|^// with: ||p' "Tests/Fuzz/$name.swift" | tr '\n' ' ')"
+    sources+=(Tests/Fuzz/Shared/*.swift "Tests/Fuzz/$name.swift")
+    from=$wire_hash-$(hash_of "${sources[@]}")
     fresh "$out/$name" "$from" && return
-    swiftc "${flags[@]}" -wmo -module-name Fuzz -I "$out" Tests/Fuzz/Shared/*.swift "Tests/Fuzz/$name.swift" \
-        "$out/Wire.o" -o "$out/$name"
+    swiftc "${flags[@]}" -wmo -module-name Fuzz -I "$out" "${sources[@]}" "$out/Wire.o" -o "$out/$name"
     echo "$from" >"$out/$name.from"
 }
 

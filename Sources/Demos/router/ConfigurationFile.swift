@@ -1,6 +1,6 @@
-import Glibc
+import RouterKit
 
-/// Reads whole small files.
+/// Reads configuration files.
 enum ConfigurationFile {
     /// A configuration larger than this is surely the wrong file.
     static let mostBytes = 4 << 20
@@ -10,22 +10,10 @@ enum ConfigurationFile {
     }
 
     static func read(_ path: String) throws(ConfigurationError) -> [UInt8] {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { throw failure(path, "cannot be opened: \(String(cString: strerror(errno)))") }
-        defer { close(descriptor) }
-        var bytes: [UInt8] = []
-        var piece = [UInt8](repeating: 0, count: 64 * 1024)
-        while true {
-            let count = Glibc.read(descriptor, &piece, piece.count)
-            if count == 0 { return bytes }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw failure(path, "cannot be read: \(String(cString: strerror(errno)))") }
-            bytes.append(contentsOf: piece[..<count])
-            guard bytes.count <= mostBytes else { throw failure(path, "is longer than \(mostBytes) bytes") }
+        do {
+            return try WholeFile.read(path, mostBytes: mostBytes)
+        } catch {
+            throw ConfigurationError(file: path, line: 1, column: 1, message: "the file \(error.detail)")
         }
-    }
-
-    private static func failure(_ path: String, _ message: String) -> ConfigurationError {
-        ConfigurationError(file: path, line: 1, column: 1, message: "the file \(message)")
     }
 }

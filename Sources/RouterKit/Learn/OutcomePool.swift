@@ -34,14 +34,6 @@ public struct OutcomePool: Sendable, Hashable {
     /// The model that "always strong" asks: the last one.
     public var strongest: Member { members[members.count - 1] }
 
-    /// The pool as cards without deployments, for classifiers and policies.
-    public var cards: [ModelCard] {
-        members.map {
-            ModelCard(
-                name: $0.name, tier: $0.tier, price: $0.price, contextWindowTokens: 1_000_000_000, deployments: [])
-        }
-    }
-
     /// Whether `row` holds a score of every member: only then can a choice be judged.
     public func covers(_ row: OutcomeRow) -> Bool { members.allSatisfy { row.scores[$0.name] != nil } }
 }

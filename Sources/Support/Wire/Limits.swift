@@ -143,6 +143,19 @@ public struct Limits: Sendable, Hashable {
     /// Most models, labels or clients that a report tells apart; the rest is summed up as "other".
     public var reportGroupsCount = 256
 
+    // MARK: Outcomes
+
+    /// Longest line of an outcome file; a longer one is left out and counted.
+    public var outcomeLineBytes = 64 * 1024 * 1024
+    /// Most rows of one outcome file: their ids are remembered to find duplicates.
+    public var outcomeRowCount = 4_000_000
+    /// Most models scored in one row.
+    public var outcomeModelCount = 256
+    /// Most faulty lines that are listed one by one; all are counted.
+    public var outcomeFaultCount = 100
+    /// Longest table of tiers.
+    public var tierTableBytes = 4 * 1024 * 1024
+
     // MARK: Devices (each for one context)
 
     /// Most streams alive at once.
