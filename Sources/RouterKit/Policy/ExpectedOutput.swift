@@ -28,8 +28,9 @@ public struct ExpectedOutput: Sendable, Hashable {
         self.reasoningFactor = reasoningFactor
     }
 
-    /// Tokens expected from `card`: the dialect's figure, within the client's and the model's bounds.
-    public func tokens(for requirements: Requirements, from card: borrowing ModelCard) -> Int {
+    /// Tokens expected from `card`: what is `known` of it, else the dialect's figure; within the client's and the
+    /// model's bounds.
+    public func tokens(for requirements: Requirements, from card: borrowing ModelCard, known: Int? = nil) -> Int {
         let usual: Int
         switch requirements.dialect {
         case .chatCompletions: usual = chatCompletions
@@ -38,7 +39,8 @@ public struct ExpectedOutput: Sendable, Hashable {
         case .completions: usual = completions
         case .embeddings: return 0
         }
-        let written = card.isReasoning ? usual.multipliedReportingOverflow(by: reasoningFactor).partialValue : usual
+        let written =
+            known ?? (card.isReasoning ? usual.multipliedReportingOverflow(by: reasoningFactor).partialValue : usual)
         return min(written, requirements.maxOutputTokens ?? .max, card.maxOutputTokens ?? .max)
     }
 }

@@ -15,6 +15,20 @@ extension Reason: CustomStringConvertible {
             ByteText.append("cheapest within ", to: &bytes)
             ByteText.appendFixed(band, decimals: 4, to: &bytes)
             ByteText.append(" of the best predicted quality", to: &bytes)
+        case .bestTrade(let allowedLoss):
+            ByteText.append("best trade of quality against cost (calibrated to lose at most ", to: &bytes)
+            Self.appendPoints(allowedLoss, to: &bytes)
+            ByteText.append(")", to: &bytes)
+        case .guaranteed(let promise):
+            ByteText.append("guaranteed to lose at most ", to: &bytes)
+            Self.appendPoints(promise.loss, to: &bytes)
+            ByteText.append(" at ", to: &bytes)
+            ByteText.appendFixed(promise.confidence * 100, decimals: 2, to: &bytes)
+            ByteText.append(" % confidence", to: &bytes)
+        case .noGuarantee(let gap):
+            ByteText.append("guarantee: ", to: &bytes)
+            Self.append(gap, to: &bytes)
+            ByteText.append(", so the strongest tier", to: &bytes)
         case .strongestForLowSupport(let support):
             ByteText.append("classifier unsure (support ", to: &bytes)
             ByteText.appendFixed(support, decimals: 2, to: &bytes)
@@ -28,8 +42,35 @@ extension Reason: CustomStringConvertible {
             ByteText.appendFixed(by_usd, decimals: 6, to: &bytes)
         case .tied: ByteText.append("as good and as dear, but later in the pool", to: &bytes)
         case .priceUnknown: ByteText.append("price unknown, counted as dearest", to: &bytes)
-        case .weakerTier: ByteText.append("weaker tier while the classifier is unsure", to: &bytes)
+        case .worseTrade(let shortBy):
+            ByteText.append("quality less cost is short by ", to: &bytes)
+            ByteText.appendFixed(shortBy, decimals: 4, to: &bytes)
+        case .weakerTier: ByteText.append("weaker tier, and nothing vouches for it", to: &bytes)
         default: appendRejection(to: &bytes)
+        }
+    }
+
+    /// 0.01 as "1 point".
+    private static func appendPoints(_ loss: Double, to bytes: inout [UInt8]) {
+        ByteText.appendFixed(loss * 100, decimals: 2, to: &bytes)
+        ByteText.append(loss == 0.01 ? " point" : " points", to: &bytes)
+    }
+
+    private static func append(_ gap: PolicyTable.Gap, to bytes: inout [UInt8]) {
+        switch gap {
+        case .noTable: ByteText.append("nothing was calibrated", to: &bytes)
+        case .otherWeights: ByteText.append("calibrated for another classifier", to: &bytes)
+        case .unknownPool: ByteText.append("this pool was never calibrated", to: &bytes)
+        case .changedModels: ByteText.append("a model of the pool has another tier or no price", to: &bytes)
+        case .changedPrices: ByteText.append("prices changed since the calibration", to: &bytes)
+        case .noPromise: ByteText.append("not calibrated for this promise", to: &bytes)
+        case .tooFewRows(let needed, let have):
+            ByteText.append("not enough calibration (", to: &bytes)
+            ByteText.append(have, to: &bytes)
+            ByteText.append(" labelled prompts, at least ", to: &bytes)
+            ByteText.append(needed, to: &bytes)
+            ByteText.append(" are needed)", to: &bytes)
+        case .notProven: ByteText.append("no saving trade was proven to keep it", to: &bytes)
         }
     }
 

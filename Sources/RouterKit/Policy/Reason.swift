@@ -6,6 +6,12 @@ public enum Reason: Sendable, Hashable {
     case bestQuality
     /// Cheapest of the models within `band` of the best predicted quality.
     case cheapestInBand(band: Double)
+    /// The best trade of quality against cost, calibrated to lose at most `allowedLoss` (0.01 is one point).
+    case bestTrade(allowedLoss: Double)
+    /// The best trade that was proven to keep this promise.
+    case guaranteed(Promise)
+    /// A promise is asked for and no trade was proven to keep it, so the strongest eligible tier answers.
+    case noGuarantee(PolicyTable.Gap)
     /// The classifier does not trust itself (`support` is low), so the strongest eligible tier answers.
     case strongestForLowSupport(support: Double)
     /// The client named this model.
@@ -21,7 +27,9 @@ public enum Reason: Sendable, Hashable {
     case tied
     /// Good enough, but its price is unknown, which counts as dearest.
     case priceUnknown
-    /// Below the strongest eligible tier while support is low.
+    /// Predicted quality less its cost is short of the chosen model's by this much, 0...1 and more.
+    case worseTrade(shortBy: Double)
+    /// Below the strongest eligible tier while nothing vouches for it.
     case weakerTier
 
     // MARK: Rejected
@@ -54,11 +62,15 @@ public enum Reason: Sendable, Hashable {
         switch self {
         case .bestQuality: "best_quality"
         case .cheapestInBand: "cheapest_in_band"
+        case .bestTrade: "best_trade"
+        case .guaranteed: "guaranteed"
+        case .noGuarantee: "no_guarantee"
         case .strongestForLowSupport: "low_support"
         case .pinned: "pinned"
         case .belowBand: "below_band"
         case .dearer: "dearer"
         case .tied: "tied"
+        case .worseTrade: "worse_trade"
         case .priceUnknown: "price_unknown"
         case .weakerTier: "weaker_tier"
         case .notAllowed: "not_allowed"
@@ -78,8 +90,8 @@ public enum Reason: Sendable, Hashable {
     /// Whether the model cannot take the request at all.
     public var isRejection: Bool {
         switch self {
-        case .bestQuality, .cheapestInBand, .strongestForLowSupport, .pinned, .belowBand, .dearer, .tied,
-            .priceUnknown, .weakerTier:
+        case .bestQuality, .cheapestInBand, .bestTrade, .guaranteed, .noGuarantee, .strongestForLowSupport, .pinned,
+            .belowBand, .dearer, .tied, .priceUnknown, .worseTrade, .weakerTier:
             false
         case .notAllowed, .notRequested, .dialectNotSpoken, .modalityNotTaken, .toolsNotSupported,
             .jsonSchemaNotSupported, .jsonModeNotSupported, .contextTooSmall, .outputTooLong, .saturated, .coolingDown:

@@ -12,4 +12,14 @@ public protocol RoutingPolicy: Sendable {
         _ pool: borrowing PoolView, for request: borrowing RequestView, given assessment: borrowing Assessment,
         mode: RoutingMode
     ) throws(NoCandidate) -> Plan
+
+    /// This policy prepared for a pool and a classifier: where what it knows is looked up.
+    ///
+    /// Called once per configuration, never per request. The default is the policy itself.
+    func bound(to cards: [ModelCard], classifierVersion: String) -> any RoutingPolicy
+}
+
+extension RoutingPolicy {
+    /// The policy itself: it knows nothing about particular pools.
+    public func bound(to cards: [ModelCard], classifierVersion: String) -> any RoutingPolicy { self }
 }

@@ -14,7 +14,7 @@ public final class Router: Sendable {
         /// Judges requests.
         public var classifier: any ComplexityClassifier = HeuristicClassifier()
         /// Chooses by the judgement.
-        public var policy: any RoutingPolicy = BandPolicy()
+        public var policy: any RoutingPolicy = TradePolicy()
         /// The mode of requests that name none.
         public var mode = RoutingMode.balanced
         /// Bounds.
@@ -58,6 +58,8 @@ public final class Router: Sendable {
         var configuration = configuration
         cards = configuration.pool.cards
         configuration.classifier = configuration.classifier.bound(to: cards)
+        configuration.policy = configuration.policy.bound(
+            to: cards, classifierVersion: configuration.classifier.version)
         self.configuration = configuration
         self.pins = pins
         policyHash = PolicyHash.hex(policy: configuration.policy, cards: cards)
@@ -106,7 +108,7 @@ public final class Router: Sendable {
     }
 
     private func pin(_ name: String, _ view: PoolView, _ request: RequestView) throws(NoCandidate) -> Plan {
-        try BandPolicy().pin(name, view, for: Requirements(request))
+        try Plan.pinned(to: name, view, for: Requirements(request))
     }
 
     private func routed(

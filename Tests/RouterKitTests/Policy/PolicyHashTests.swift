@@ -4,7 +4,7 @@ import Testing
 @Suite struct PolicyHashTests {
     private let card = Fixture.card("m", deployments: [Fixture.deployment(keys: ["one"])])
 
-    private func hash(_ change: (inout ModelCard) -> Void = { _ in }, policy: BandPolicy = BandPolicy()) -> String {
+    private func hash(_ change: (inout ModelCard) -> Void = { _ in }, policy: TradePolicy = TradePolicy()) -> String {
         var card = card
         change(&card)
         return PolicyHash.hex(policy: policy, cards: [card])
@@ -22,8 +22,8 @@ import Testing
         #expect(hash { $0.contextWindowTokens += 1 } != hash())
         #expect(hash { $0.deployments[0].weight = 2 } != hash())
         #expect(hash { $0.overrides = [ParameterOverride(key: "a", json: Array("1".utf8))] } != hash())
-        #expect(hash(policy: BandPolicy(supportThreshold: 0.6)) != hash())
-        #expect(hash(policy: BandPolicy(bands: QualityBands(cost: 0.05))) != hash())
+        #expect(hash(policy: TradePolicy(supportThreshold: 0.6)) != hash())
+        #expect(hash(policy: TradePolicy(bands: QualityBands(cost: 0.05))) != hash())
     }
 
     @Test func secretsNeitherChangeTheHashNorAppearInTheText() {
@@ -31,13 +31,13 @@ import Testing
         #expect(hash { $0.deployments[0].extraHeaders = [.init("x-secret", "s3cret")] } == hash())
         var secret = card
         secret.deployments[0].extraHeaders = [.init("x-secret", "s3cret")]
-        let text = PolicyHash.canonicalText(policy: BandPolicy(), cards: [secret])
+        let text = PolicyHash.canonicalText(policy: TradePolicy(), cards: [secret])
         #expect(!text.contains("sk-one") && !text.contains("s3cret"))
     }
 
     @Test func namesCannotImitateOtherLines() {
         let forged = Fixture.card("m\"\nmodel \"n")
-        let text = PolicyHash.canonicalText(policy: BandPolicy(), cards: [forged])
+        let text = PolicyHash.canonicalText(policy: TradePolicy(), cards: [forged])
         #expect(text.split(separator: "\n").count == 3)
     }
 }

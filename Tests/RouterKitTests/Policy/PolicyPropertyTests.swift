@@ -12,7 +12,7 @@ import Testing
         var availability: [Availability]
 
         func plan() throws(NoCandidate) -> Plan {
-            try BandPolicy().plan(
+            try TradePolicy().plan(
                 PoolView(cards: cards, availability: availability), for: requirements, support: support, mode: mode
             ) { quality[$0.name]! }
         }

@@ -14,7 +14,7 @@ import Testing
 
     private func plan(_ body: String, _ dialect: Dialect = .chatCompletions) throws -> Plan {
         let request = try RequestView(Array(body.utf8), dialect: dialect)
-        return try BandPolicy().choose(PoolView(cards: cards), for: request, given: easy, mode: .cost)
+        return try TradePolicy().choose(PoolView(cards: cards), for: request, given: easy, mode: .cost)
     }
 
     private func reasons(_ plan: Plan) -> [String: Reason] {

@@ -26,20 +26,8 @@ enum Fixture {
     }
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): the same cases in every run, so that a failure can be repeated.
-struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-}
+/// The same cases in every run, so that a failure can be repeated.
+typealias SplitMix64 = SeededRandom
 
 extension UInt64 {
     /// Milliseconds as nanoseconds, for injected clocks.

@@ -1,9 +1,9 @@
 import RouterKit
 import Testing
 
-@Suite struct BandPolicyTests {
+@Suite struct TradePolicyBandTests {
     private let chat = Requirements(dialect: .chatCompletions, inputTokens: 1_000)
-    private let policy = BandPolicy()
+    private let policy = TradePolicy()
 
     /// Four models: quality by tier 0.80, 0.90, 0.93; prices rise with the tier.
     private let cards = [
@@ -39,7 +39,7 @@ import Testing
     }
 
     @Test func bandsAreConfigurable() throws {
-        let wide = BandPolicy(bands: QualityBands(quality: 0.2, balanced: 0.2, cost: 0.2))
+        let wide = TradePolicy(bands: QualityBands(quality: 0.2, balanced: 0.2, cost: 0.2))
         let plan = try wide.plan(PoolView(cards: cards), for: chat, support: 1, mode: .quality) {
             $0.tier == .cheap ? 0.8 : 0.9
         }
@@ -137,13 +137,13 @@ import Testing
     }
 
     @Test func pinningTakesTheNamedModelOrNobody() throws {
-        let plan = try policy.pin("small", PoolView(cards: cards), for: chat)
+        let plan = try Plan.pinned(to: "small", PoolView(cards: cards), for: chat)
         #expect(plan.candidates.map(\.model) == ["small"])
         #expect(plan.chosen.reason == .pinned)
         #expect(plan.chosen.quality == nil)
         #expect(plan.rejected.map(\.reason) == [.notRequested, .notRequested, .notRequested])
         do {
-            _ = try policy.pin("nobody", PoolView(cards: cards), for: chat)
+            _ = try Plan.pinned(to: "nobody", PoolView(cards: cards), for: chat)
             Issue.record("a model that is not there was pinned")
         } catch {
             #expect(error.code == .unknownModel)
@@ -153,7 +153,7 @@ import Testing
         var messages = chat
         messages.dialect = .messages
         do {
-            _ = try policy.pin("small", PoolView(cards: cards), for: messages)
+            _ = try Plan.pinned(to: "small", PoolView(cards: cards), for: messages)
             Issue.record("a model that does not speak the dialect was pinned")
         } catch {
             #expect(error.code == .unsupported)

@@ -1,0 +1,79 @@
+/// Chooses the numbers of a ``PolicyTable`` on outcomes that the classifier was not trained on.
+///
+/// For the modes: of all trades whose estimated loss against always-strong stays within the mode's bound, the one that
+/// saves most. The estimate is shrunk toward that of a worthless router (``Options/priorRowCount``), because a
+/// threshold chosen on few rows looks better on them than it is.
+///
+/// For promises: Learn-then-Test, see `Calibrator+Guarantee.swift`.
+public enum Calibrator {
+    /// What to calibrate for.
+    public struct Options: Sendable {
+        /// Mean score that each mode may lose against always-strong, 0...1. The documented bands of the modes.
+        public var allowedLoss: [RoutingMode: Double]
+        /// Imagined rows without any skill that are mixed into the estimate of the loss.
+        public var priorRowCount: Double
+        /// Support below this goes to the strongest tier, 0...1.
+        public var supportThreshold: Double
+        /// Promises to look for trades for.
+        public var promises: [Promise]
+
+        /// Options; see the properties.
+        public init(
+            allowedLoss: [RoutingMode: Double] = [.quality: 0, .balanced: 0.01, .cost: 0.05],
+            priorRowCount: Double = 200, supportThreshold: Double = 0.5, promises: [Promise] = [Promise()]
+        ) {
+            self.allowedLoss = allowedLoss
+            self.priorRowCount = priorRowCount
+            self.supportThreshold = supportThreshold
+            self.promises = promises
+        }
+    }
+
+    /// An entry for the set's pool.
+    public static func calibrate(_ set: CalibrationSet, options: Options = Options()) -> PolicyTable.Pool {
+        var pool = PolicyTable.Pool(
+            models: set.models, supportThreshold: options.supportThreshold, rowCount: set.count, modes: [:])
+        let sweeps = costWeights(set).map {
+            ($0, TradeSweep(set, costWeight_perUSD: $0, supportThreshold: options.supportThreshold))
+        }
+        for (mode, allowed) in options.allowedLoss {
+            // Nothing moves at the greatest margin: always-strong loses nothing and saves nothing.
+            var entry = PolicyTable.Mode(
+                trade: Trade(costWeight_perUSD: 0, margin: 2), allowedLoss: allowed, estimatedLoss: 0, saved: 0)
+            for (weight, sweep) in sweeps {
+                guard let best = sweep.best(allowedLoss: allowed, priorRowCount: options.priorRowCount),
+                    best.effect.saved > entry.saved
+                else { continue }
+                entry.trade = Trade(costWeight_perUSD: weight, margin: best.margin)
+                entry.estimatedLoss = best.effect.loss
+                entry.saved = best.effect.saved
+            }
+            pool.modes[mode] = entry
+        }
+        pool.guarantees = options.promises.map {
+            guarantee($0, on: set, supportThreshold: options.supportThreshold)
+        }
+        return pool
+    }
+
+    /// Cost weights worth trying, scaled to the pool: from 0 to a predicted success for a hundredth of what always-
+    /// strong costs a request.
+    private static func costWeights(_ set: CalibrationSet) -> [Double] {
+        let unit = referenceCost_usd(set.models[set.strongest])
+        guard unit > 0 else { return [0] }
+        return [0] + stride(from: -8, through: 4, by: 1).map { 0.5 * pow2(Double($0) / 2) / unit }
+    }
+
+    /// What a request of ordinary size costs at the strongest model, in USD: the scale of cost weights. Taken from the
+    /// price alone, so that a promise's trade does not depend on the rows that it is tested on.
+    static func referenceCost_usd(_ model: PolicyTable.Model) -> Double {
+        model.price.cost_usd(inputTokens: 250, outputTokens: 250)
+    }
+
+    /// 2 to the power of `exponent`, which is a whole number of halves.
+    private static func pow2(_ exponent: Double) -> Double {
+        let whole = exponent.rounded(.down)
+        let power = Double(sign: .plus, exponent: Int(whole), significand: 1)
+        return exponent == whole ? power : power * Double(2).squareRoot()
+    }
+}
