@@ -14,6 +14,8 @@ struct RouterCommand {
           router route --config FILE [--mode MODE] [--json] "PROMPT"    show which model a prompt would get, and why
           router models --config FILE                                   list the pool
           router report LOG [--svg FILE]                                cost, savings and failures of a decision log
+          router score --data ROWS --tiers TIERS                        one decision a row, as JSON lines
+          router eval --data ROWS --tiers TIERS [--json] [--plot FILE]  APGR, CPT, saving and PASS on measured outcomes
           router hash-key                                               read a client key from stdin, print its SHA-256
 
         Signals: SIGHUP reloads the configuration, SIGTERM and SIGINT end the gateway after its streams.
@@ -49,10 +51,13 @@ struct RouterCommand {
         case "route": try RouteOnce.run(try Arguments(words, options: ["config", "mode"], flags: ["json"]))
         case "models": try PoolTable.run(try Arguments(words, options: ["config"]))
         case "report": try Report.run(try Arguments(words, options: ["svg"]))
+        case "score": try Score.run(try Arguments(words, options: OutcomeSetup.options))
+        case "eval":
+            try Evaluate.run(try Arguments(words, options: OutcomeSetup.options + ["plot"], flags: ["json"]))
         case "hash-key": try HashKey.run()
         case "help", "--help", "-h": print(usage)
         default:
-            let verbs = ["serve", "check", "route", "models", "report", "hash-key", "help"]
+            let verbs = ["serve", "check", "route", "models", "report", "score", "eval", "hash-key", "help"]
             let hint = Suggestion.nearest(to: verb, in: verbs).map { "; did you mean \($0)?" } ?? ""
             throw UsageError(message: "unknown verb \(verb)\(hint)")
         }

@@ -137,11 +137,16 @@ enum OutputFile {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
         guard descriptor >= 0 else { throw failure(path) }
         defer { close(descriptor) }
+        try write(bytes, to: descriptor, named: path)
+    }
+
+    /// Writes all of `bytes`; `name` is for errors.
+    static func write(_ bytes: [UInt8], to descriptor: Int32, named name: String) throws(Failure) {
         var rest = bytes[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw failure(path) }
+            guard count > 0 else { throw failure(name) }
             rest = rest.dropFirst(count)
         }
     }

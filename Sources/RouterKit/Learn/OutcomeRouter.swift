@@ -17,11 +17,11 @@ public struct OutcomeRouter: Sendable {
     private struct Bound: Sendable {
         let pool: OutcomePool
         let classifier: any ComplexityClassifier
+        let policy: any RoutingPolicy
         let view: PoolView
     }
 
     private let bound: [String: Bound]
-    private let policy: any RoutingPolicy
     private let mode: RoutingMode
     private let limits: Limits
 
@@ -34,10 +34,10 @@ public struct OutcomeRouter: Sendable {
         for pool in tiers.pools {
             let cards = pool.cards
             bound[pool.source] = Bound(
-                pool: pool, classifier: classifier.bound(to: cards), view: PoolView(cards: cards))
+                pool: pool, classifier: classifier.bound(to: cards),
+                policy: policy.bound(to: cards, classifierVersion: classifier.version), view: PoolView(cards: cards))
         }
         self.bound = bound
-        self.policy = policy
         self.mode = mode
         self.limits = limits
     }
@@ -56,7 +56,7 @@ public struct OutcomeRouter: Sendable {
             request = try? RequestView(asking: "")
         }
         guard let request,
-            let plan = try? policy.choose(bound.view, for: request, given: assessment, mode: mode)
+            let plan = try? bound.policy.choose(bound.view, for: request, given: assessment, mode: mode)
         else { preconditionFailure("a plain question fits models without bounds") }
         return Routed(
             assessment: assessment, plan: plan, predicted: bound.view.cards.map { assessment.quality(of: $0) })

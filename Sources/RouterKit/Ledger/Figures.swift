@@ -32,6 +32,12 @@ enum Figures {
     /// A share of 1 as per cent, one decimal.
     static func percent(_ share: Double) -> String { fixed(share * 100, 1) + " %" }
 
+    /// A difference of scores in points (hundredths), with its sign.
+    static func points(_ difference: Double) -> String {
+        let text = fixed(difference * 100, 2)
+        return text.hasPrefix("-") ? text : "+" + text
+    }
+
     /// Milliseconds, with decimals only where they matter.
     static func milliseconds(_ value_ms: Double) -> String {
         fixed(value_ms, value_ms < 10 ? 2 : value_ms < 100 ? 1 : 0)

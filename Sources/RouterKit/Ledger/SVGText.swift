@@ -22,6 +22,18 @@ struct SVGText {
             """
     }
 
+    /// Text on a white rim, for places where lines may run.
+    mutating func haloText(
+        _ x: Double, _ y: Double, _ text: String, size: Int, fill: String, anchor: String = "start"
+    ) {
+        body += """
+            <text x="\(number(x))" y="\(number(y))" font-size="\(size)" fill="#ffffff" stroke="#ffffff" \
+            stroke-width="4" stroke-linejoin="round" text-anchor="\(anchor)">\(escaped(text))</text>
+
+            """
+        self.text(x, y, text, size: size, fill: fill, anchor: anchor)
+    }
+
     mutating func rectangle(_ x: Double, _ y: Double, _ width: Double, _ height: Double, fill: String) {
         body += """
             <rect x="\(number(x))" y="\(number(y))" width="\(number(width))" height="\(number(height))" rx="3" \
@@ -37,6 +49,13 @@ struct SVGText {
         body += """
             <line x1="\(number(x1))" y1="\(number(y1))" x2="\(number(x2))" y2="\(number(y2))" stroke="\(stroke)" \
             stroke-width="\(width)"\(dashes)/>
+
+            """
+    }
+
+    mutating func circle(_ x: Double, _ y: Double, radius: Int, fill: String) {
+        body += """
+            <circle cx="\(number(x))" cy="\(number(y))" r="\(radius)" fill="\(fill)" stroke="#ffffff"/>
 
             """
     }

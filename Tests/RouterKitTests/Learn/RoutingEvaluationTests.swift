@@ -64,7 +64,7 @@ import Wire
                 + #""out_tok":{"small":1000}}"# + "\n"
         }
         directory.write(line("1", "hard", 0) + line("2", "easy", 1) + "broken\n", to: "f")
-        let router = OutcomeRouter(tiers: tiers, classifier: FakeClassifier(), policy: BandPolicy())
+        let router = OutcomeRouter(tiers: tiers, classifier: FakeClassifier(), policy: TradePolicy())
         let (evaluation, report) = try RoutingEvaluation.evaluate(
             path: directory.path + "/f", router: router, tiers: tiers)
         #expect(report.rowsCount == 2 && report.faultsCount == 1)
@@ -81,9 +81,9 @@ import Wire
     @Test func `a prompt that cannot be read goes to the strongest model`() {
         var limits = Limits()
         limits.jsonMemberCount = 1
-        let reads = OutcomeRouter(tiers: tiers, classifier: FakeClassifier(), policy: BandPolicy())
+        let reads = OutcomeRouter(tiers: tiers, classifier: FakeClassifier(), policy: TradePolicy())
         #expect(reads.route(Array("easy".utf8), source: "s").plan.chosen.model == "small")
-        let refuses = OutcomeRouter(tiers: tiers, classifier: FakeClassifier(), policy: BandPolicy(), limits: limits)
+        let refuses = OutcomeRouter(tiers: tiers, classifier: FakeClassifier(), policy: TradePolicy(), limits: limits)
         let routed = refuses.route(Array("easy".utf8), source: "s")
         #expect(routed.plan.chosen.model == "big" && routed.assessment.support == 0)
     }
