@@ -29,6 +29,10 @@ extension Reason: CustomStringConvertible {
             ByteText.append("guarantee: ", to: &bytes)
             Self.append(gap, to: &bytes)
             ByteText.append(", so the strongest tier", to: &bytes)
+        case .guarded(let name):
+            ByteText.append("guard ", to: &bytes)
+            ByteText.append(name, to: &bytes)
+            ByteText.append(", so the strongest tier", to: &bytes)
         case .strongestForLowSupport(let support):
             ByteText.append("classifier unsure (support ", to: &bytes)
             ByteText.appendFixed(support, decimals: 2, to: &bytes)
@@ -78,6 +82,12 @@ extension Reason: CustomStringConvertible {
         switch self {
         case .notAllowed: ByteText.append("not among the models this request may use", to: &bytes)
         case .notRequested: ByteText.append("the client named another model", to: &bytes)
+        case .belowFloor(let name, let tier):
+            ByteText.append("guard ", to: &bytes)
+            ByteText.append(name, to: &bytes)
+            ByteText.append(" keeps this request at the ", to: &bytes)
+            ByteText.append(tier.name, to: &bytes)
+            ByteText.append(" tier or above", to: &bytes)
         case .dialectNotSpoken(let dialect):
             ByteText.append("does not speak ", to: &bytes)
             ByteText.append(dialect.rawValue, to: &bytes)

@@ -12,6 +12,8 @@ public enum Reason: Sendable, Hashable {
     case guaranteed(Promise)
     /// A promise is asked for and no trade was proven to keep it, so the strongest eligible tier answers.
     case noGuarantee(PolicyTable.Gap)
+    /// The request set off the guard of this name, so the strongest tier that can take it answers.
+    case guarded(String)
     /// The classifier does not trust itself (`support` is low), so the strongest eligible tier answers.
     case strongestForLowSupport(support: Double)
     /// The client named this model.
@@ -38,6 +40,8 @@ public enum Reason: Sendable, Hashable {
     case notAllowed
     /// The client named another model.
     case notRequested
+    /// The request set off the guard of this name, and no tier below this one may answer it.
+    case belowFloor(guard: String, CapabilityTier)
     /// Does not speak the client's API.
     case dialectNotSpoken(Dialect)
     /// Does not take some kind of input that the request holds.
@@ -65,6 +69,7 @@ public enum Reason: Sendable, Hashable {
         case .bestTrade: "best_trade"
         case .guaranteed: "guaranteed"
         case .noGuarantee: "no_guarantee"
+        case .guarded: "guarded"
         case .strongestForLowSupport: "low_support"
         case .pinned: "pinned"
         case .belowBand: "below_band"
@@ -75,6 +80,7 @@ public enum Reason: Sendable, Hashable {
         case .weakerTier: "weaker_tier"
         case .notAllowed: "not_allowed"
         case .notRequested: "not_requested"
+        case .belowFloor: "below_floor"
         case .dialectNotSpoken: "dialect"
         case .modalityNotTaken: "modality"
         case .toolsNotSupported: "no_tools"
@@ -90,10 +96,11 @@ public enum Reason: Sendable, Hashable {
     /// Whether the model cannot take the request at all.
     public var isRejection: Bool {
         switch self {
-        case .bestQuality, .cheapestInBand, .bestTrade, .guaranteed, .noGuarantee, .strongestForLowSupport, .pinned,
+        case .bestQuality, .cheapestInBand, .bestTrade, .guaranteed, .noGuarantee, .guarded, .strongestForLowSupport,
+            .pinned,
             .belowBand, .dearer, .tied, .priceUnknown, .worseTrade, .weakerTier:
             false
-        case .notAllowed, .notRequested, .dialectNotSpoken, .modalityNotTaken, .toolsNotSupported,
+        case .notAllowed, .notRequested, .belowFloor, .dialectNotSpoken, .modalityNotTaken, .toolsNotSupported,
             .jsonSchemaNotSupported, .jsonModeNotSupported, .contextTooSmall, .outputTooLong, .saturated, .coolingDown:
             true
         }

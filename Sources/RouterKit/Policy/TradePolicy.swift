@@ -8,7 +8,9 @@
 /// 4. Where ``table`` has an entry for exactly this pool, made for this classifier, the mode's ``Trade`` decides.
 /// 5. Else the cheapest model within the mode's band of the best predicted quality is chosen. An unknown price
 ///    counts as dearest. Equal costs are decided by quality, then by the order of the pool.
-/// 6. When the choice fails, equal and stronger tiers are tried before weaker ones.
+/// 6. A request that sets off one of ``guards`` is answered by the strongest tier that can take it, or by no tier below
+///    the guards' floor; while none of these is available, by nobody.
+/// 7. When the choice fails, equal and stronger tiers are tried before weaker ones.
 public struct TradePolicy: RoutingPolicy {
     /// Band per mode, for pools that nobody calibrated.
     public var bands: QualityBands
@@ -20,6 +22,8 @@ public struct TradePolicy: RoutingPolicy {
     public var table: PolicyTable?
     /// What must be kept whatever the mode; `nil` for no promise.
     public var promise: Promise?
+    /// Topics that never go down; `nil` for none.
+    public var guards: GuardSet?
 
     private var binding: Binding?
 
@@ -36,7 +40,8 @@ public struct TradePolicy: RoutingPolicy {
     /// A policy; the defaults are documented at each member's type.
     public init(
         bands: QualityBands = QualityBands(), supportThreshold: Double = 0.5,
-        expectedOutput: ExpectedOutput = ExpectedOutput(), table: PolicyTable? = nil, promise: Promise? = nil
+        expectedOutput: ExpectedOutput = ExpectedOutput(), table: PolicyTable? = nil, promise: Promise? = nil,
+        guards: GuardSet? = nil
     ) {
         precondition((0...1).contains(supportThreshold), "support lies within 0...1")
         self.bands = bands
@@ -44,6 +49,7 @@ public struct TradePolicy: RoutingPolicy {
         self.expectedOutput = expectedOutput
         self.table = table
         self.promise = promise
+        self.guards = guards
     }
 
     /// The members' values, one line.
@@ -53,6 +59,7 @@ public struct TradePolicy: RoutingPolicy {
             + " messages=\(expectedOutput.messages) completions=\(expectedOutput.completions)"
             + " reasoning=\(expectedOutput.reasoningFactor) table=\(table?.checksum ?? "-")"
             + " promise=\(promise.map { "\($0.loss)@\($0.confidence)" } ?? "-")"
+            + " \(guards?.canonicalText ?? "guards=-")"
     }
 
     /// This policy with its table looked up for `cards`; unbound, it uses bands and keeps promises by the strongest.
@@ -80,17 +87,23 @@ public struct TradePolicy: RoutingPolicy {
         mode: RoutingMode
     ) throws(NoCandidate) -> Plan {
         let assessment = copy assessment
-        return try plan(pool, for: Requirements(request), support: assessment.support, mode: mode) {
+        let alarm = guards?.match(request)
+        return try plan(
+            pool, for: Requirements(request), support: assessment.support, mode: mode, alarm: alarm
+        ) {
             assessment.quality(of: $0)
         }
     }
 
     /// Plans for requirements, with a prediction per model.
+    ///
+    /// - Parameter alarm: the name of the guard that the request set off; `nil` for none.
     public func plan(
         _ pool: borrowing PoolView, for requirements: Requirements, support: Double, mode: RoutingMode,
-        quality: (borrowing ModelCard) -> Double
+        alarm: String? = nil, quality: (borrowing ModelCard) -> Double
     ) throws(NoCandidate) -> Plan {
         let binding = binding(for: pool)
+        let floor = alarm.map { _ in lowestTier(of: pool, for: requirements) } ?? .cheap
         var eligible: [Scored] = []
         var rejected: [Candidate] = []
         eligible.reserveCapacity(pool.cards.count)
@@ -99,7 +112,10 @@ public struct TradePolicy: RoutingPolicy {
             let tokens = expectedOutput.tokens(for: requirements, from: card, known: known)
             let cost_usd = card.price?.cost_usd(inputTokens: requirements.inputTokens, outputTokens: tokens)
             let quality = quality(card)
-            if let reason = pool.rejection(ofCardAt: index, requirements) {
+            let reason =
+                card.tier < floor
+                ? .belowFloor(guard: alarm ?? "", floor) : pool.rejection(ofCardAt: index, requirements)
+            if let reason {
                 rejected.append(
                     Candidate(model: card.name, tier: card.tier, quality: quality, cost_usd: cost_usd, reason: reason))
             } else {
@@ -107,7 +123,7 @@ public struct TradePolicy: RoutingPolicy {
             }
         }
         guard !eligible.isEmpty else { throw NoCandidate(rejected: rejected, requirements: requirements) }
-        let ranking = Ranking(eligible, by: rule(binding, support: support, mode: mode))
+        let ranking = Ranking(eligible, by: rule(binding, support: support, mode: mode, alarm))
         let candidates = ranking.order.map { scored in
             let card = pool.cards[scored.index]
             return Candidate(
@@ -124,7 +140,22 @@ public struct TradePolicy: RoutingPolicy {
         return binding
     }
 
-    private func rule(_ binding: Binding?, support: Double, mode: RoutingMode) -> Ranking.Rule {
+    /// The lowest tier that may answer a guarded request: the floor, but never above what the pool has for it.
+    private func lowestTier(of pool: borrowing PoolView, for requirements: Requirements) -> CapabilityTier {
+        var strongest = CapabilityTier.cheap
+        for index in pool.cards.indices {
+            guard let reason = pool.rejection(ofCardAt: index, requirements), !reason.isTemporary else {
+                strongest = max(strongest, pool.cards[index].tier)
+                continue
+            }
+        }
+        return min(guards?.floor ?? strongest, strongest)
+    }
+
+    private func rule(
+        _ binding: Binding?, support: Double, mode: RoutingMode, _ alarm: String?
+    ) -> Ranking.Rule {
+        if let alarm, guards?.floor == nil { return .strongest(.guarded(alarm)) }
         var threshold = supportThreshold
         var calibrated: PolicyTable.Pool?
         if case .calibrated(let pool) = binding?.fit {
