@@ -1,4 +1,3 @@
-import CPosix
 import Wire
 
 /// Finds and decodes the human's last ask among the remembered messages.
@@ -44,7 +43,7 @@ struct AskReader {
             index -= 1
             guard messages[index].speaker == speaker else { continue }
             text.removeAll(keepingCapacity: true)
-            decode(contentAt: messages[index].contentStart, in: document)
+            decode(content: messages[index].content, in: document)
             if speaker == .human { PromptText.removeReminders(from: &text) }
             PromptText.trim(&text)
             if !text.isEmpty { return index }
@@ -53,10 +52,10 @@ struct AskReader {
     }
 
     /// Appends the text of a content: of the string, or of all text parts joined by newlines.
-    private mutating func decode(contentAt start: Int, in document: JSONDocument) {
+    private mutating func decode(content: Range<Int>, in document: JSONDocument) {
         let json = document.bytes.span
-        var cursor = JSONCursor(document, at: start)
-        if let string = cursor.stringRange() { return decode(string: string, in: json) }
+        if json[content.lowerBound] == UInt8(ascii: "\"") { return decode(string: content, in: json) }
+        var cursor = JSONCursor(document, at: content.lowerBound)
         guard cursor.enterArray() else { return }
         while cursor.nextElement() {
             let part = ContentPart(&cursor)
@@ -83,17 +82,14 @@ struct AskReader {
         // The tail gets quotes of its own, because only whole JSON strings can be decoded.
         var quoted: [UInt8] = [UInt8(ascii: "\"")]
         quoted.reserveCapacity(window + 2)
-        for index in tail..<range.upperBound { quoted.append(json[index]) }
+        json.extracting(tail..<range.upperBound).withUnsafeBufferPointer { quoted.append(contentsOf: $0) }
         text.append(UInt8(ascii: "\n"))
         JSONText.decodeString(quoted.span, into: &text, maxBytes: quoted.count)
     }
 
     /// Whether a JSON string may hold a reminder's tag. JSON writers escape neither letters nor the hyphen.
     private func holdsReminder(_ string: Span<UInt8>) -> Bool {
-        let needle: StaticString = "system-reminder"
-        return string.withUnsafeBytes {
-            cposix_find($0.baseAddress!, $0.count, needle.utf8Start, needle.utf8CodeUnitCount) >= 0
-        }
+        string.contains("system-reminder", rare: 6)
     }
 }
 

@@ -28,8 +28,8 @@ struct Conversation {
 
     struct Message {
         let speaker: Speaker
-        /// Where the content begins: a string, or an array of parts.
-        let contentStart: Int
+        /// Where the content lies: a string, or an array of parts.
+        let content: Range<Int>
     }
 
     /// How many messages are remembered; an ask further back than that is not worth inheriting from.
@@ -49,7 +49,7 @@ struct Conversation {
     mutating func readContent(_ cursor: inout JSONCursor, by speaker: Speaker) {
         let start = cursor.offset
         let prose = readParts(&cursor)
-        add(prose, by: speaker, contentStart: start)
+        add(prose, by: speaker, content: start..<cursor.offset)
     }
 
     private mutating func readMessage(_ cursor: inout JSONCursor, in document: JSONDocument) {
@@ -58,7 +58,7 @@ struct Conversation {
         guard cursor.enterObject() else { return }
         var role: Range<Int>?
         var type: Range<Int>?
-        var content: (start: Int, prose: Int)?
+        var content: (range: Range<Int>, prose: Int)?
         while cursor.nextKey() {
             if cursor.keyEquals("role") {
                 role = cursor.stringRange()
@@ -66,7 +66,8 @@ struct Conversation {
                 type = cursor.stringRange()
             } else if cursor.keyEquals("content") || cursor.keyEquals("output") {
                 let start = cursor.offset
-                content = (start, readParts(&cursor))
+                let prose = readParts(&cursor)
+                content = (start..<cursor.offset, prose)
             } else if cursor.keyEquals("tool_calls") || cursor.keyEquals("arguments") {
                 textBytes += cursor.skipValue().count
             } else if cursor.keyEquals("encrypted_content"), cursor.kind == .string {
@@ -77,7 +78,7 @@ struct Conversation {
         if let type, json.isString("item_reference", at: type) { hasProviderBoundState = true }
         guard let speaker = Self.speaker(role: role, type: type, in: json) else { return }
         if speaker == .tool { endsWithToolResult = true }
-        if let content { add(content.prose, by: speaker, contentStart: content.start) }
+        if let content { add(content.prose, by: speaker, content: content.range) }
     }
 
     /// Who speaks in a message of that `role`, or else in a Responses item of that `type`; nil when nobody does.
@@ -116,7 +117,7 @@ struct Conversation {
         return prose
     }
 
-    private mutating func add(_ prose: Int, by speaker: Speaker, contentStart: Int) {
+    private mutating func add(_ prose: Int, by speaker: Speaker, content: Range<Int>) {
         guard speaker != .system else {
             systemBytes += prose
             return
@@ -125,6 +126,6 @@ struct Conversation {
         guard speaker != .tool, prose > 0 else { return }
         if speaker == .human { turns += 1 }
         if recent.count == 2 * Self.recentCount { recent.removeFirst(Self.recentCount) }
-        recent.append(Message(speaker: speaker, contentStart: contentStart))
+        recent.append(Message(speaker: speaker, content: content))
     }
 }

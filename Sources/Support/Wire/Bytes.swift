@@ -1,9 +1,4 @@
-/// Byte-level tools shared by the parsers of this module. The only file, with `SHA256.swift` excepted, that thinks
-/// about how bytes lie in memory.
-///
-/// Eight bytes are looked at in one step ("SIMD within a register"): a mask has the high bit set in each byte that
-/// matched. Subtraction can borrow into higher bytes, so only the LOWEST set bit of a mask is exact; that is the first
-/// match on a little-endian load, which is all that is used here.
+/// Byte-level tools shared by the parsers of this module.
 enum ASCII {
     static let tab: UInt8 = 0x09
     static let lineFeed: UInt8 = 0x0A
@@ -54,105 +49,7 @@ enum ASCII {
     }
 }
 
-/// Masks over eight bytes at once; see `ASCII` for what a mask means.
-enum Word {
-    static let ones: UInt64 = 0x0101_0101_0101_0101
-    static let highs: UInt64 = 0x8080_8080_8080_8080
-
-    /// Bytes equal to `byte`.
-    @inline(__always)
-    static func equal(_ word: UInt64, _ byte: UInt8) -> UInt64 {
-        let difference = word ^ (ones &* UInt64(byte))
-        return (difference &- ones) & ~difference & highs
-    }
-
-    /// Bytes less than `bound`, which is at most 128.
-    @inline(__always)
-    static func less(_ word: UInt64, than bound: UInt8) -> UInt64 {
-        (word &- (ones &* UInt64(bound))) & ~word & highs
-    }
-
-    /// Index of the first byte that a non-zero mask marks.
-    @inline(__always)
-    static func first(_ mask: UInt64) -> Int { mask.trailingZeroBitCount &>> 3 }
-}
-
 extension Span<UInt8> {
-    /// The eight bytes from `offset`, first byte lowest. Bounds are checked; "unsafe" in the library's name is about
-    /// the type, and every bit pattern is a valid `UInt64`.
-    @inline(__always)
-    func word(at offset: Int) -> UInt64 {
-        UInt64(littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
-    }
-
-    /// First index in `start..<count` of a control byte: below 0x20, or 0x7F.
-    func firstControl(from start: Int) -> Int? {
-        var index = start
-        while index &+ 8 <= count {
-            let loaded = word(at: index)
-            let hits = Word.less(loaded, than: 0x20) | Word.equal(loaded, 0x7F)
-            if hits != 0 { return index &+ Word.first(hits) }
-            index &+= 8
-        }
-        while index < count {
-            let byte = self[index]
-            if byte < 0x20 || byte == 0x7F { return index }
-            index &+= 1
-        }
-        return nil
-    }
-
-    /// First index in `start..<count` of CR or LF.
-    func firstLineBreak(from start: Int) -> Int? {
-        var index = start
-        while index &+ 8 <= count {
-            let loaded = word(at: index)
-            let hits = Word.equal(loaded, ASCII.lineFeed) | Word.equal(loaded, ASCII.carriageReturn)
-            if hits != 0 { return index &+ Word.first(hits) }
-            index &+= 8
-        }
-        while index < count {
-            let byte = self[index]
-            if byte == ASCII.lineFeed || byte == ASCII.carriageReturn { return index }
-            index &+= 1
-        }
-        return nil
-    }
-
-    /// First index in `start..<count` of a byte that JSON must escape (a quote, a backslash, a control byte below
-    /// 0x20), or the count.
-    func firstToEscape(from start: Int) -> Int {
-        var index = start
-        while index &+ 8 <= count {
-            let loaded = word(at: index)
-            let hits =
-                Word.equal(loaded, ASCII.quote) | Word.equal(loaded, ASCII.backslash) | Word.less(loaded, than: 0x20)
-            if hits != 0 { return index &+ Word.first(hits) }
-            index &+= 8
-        }
-        while index < count {
-            let byte = self[index]
-            if byte == ASCII.quote || byte == ASCII.backslash || byte < 0x20 { return index }
-            index &+= 1
-        }
-        return count
-    }
-
-    /// First index in `range` of `byte`.
-    func firstIndex(of byte: UInt8, in range: Range<Int>) -> Int? {
-        var index = range.lowerBound
-        while index &+ 8 <= range.upperBound {
-            let hits = Word.equal(word(at: index), byte)
-            if hits != 0 { return index &+ Word.first(hits) }
-            index &+= 8
-        }
-        while index < range.upperBound {
-            if self[index] == byte { return index }
-            index &+= 1
-        }
-        return nil
-    }
-
     /// Whether the bytes of `range` are those of `text`, letter case of ASCII aside.
     func equalsIgnoringCase(_ range: Range<Int>, _ text: String) -> Bool {
         guard text.utf8.count == range.count else { return false }

@@ -36,20 +36,9 @@ enum JSONScan {
     static func skipString(_ span: Span<UInt8>, _ start: Int) -> Int {
         var index = start &+ 1
         while true {
-            while index &+ 8 <= span.count {
-                let word = span.word(at: index)
-                let stops = Word.equal(word, ASCII.quote) | Word.equal(word, ASCII.backslash)
-                if stops != 0 {
-                    index &+= Word.first(stops)
-                    break
-                }
-                index &+= 8
-            }
-            switch span[index] {
-            case ASCII.quote: return index &+ 1
-            case ASCII.backslash: index &+= 2
-            default: index &+= 1
-            }
+            index = span.first(ByteSets.QuoteOrBackslash.self, from: index)
+            if span[index] == ASCII.quote { return index &+ 1 }
+            index &+= 2  // a backslash and what it escapes
         }
     }
 
@@ -58,19 +47,7 @@ enum JSONScan {
         var depth = 0
         var index = start
         while true {
-            while index &+ 8 <= span.count {
-                let word = span.word(at: index)
-                // Bit 0x20 is all that tells [ from { and ] from }.
-                let folded = word | (Word.ones &* 0x20)
-                let stops =
-                    Word.equal(word, ASCII.quote) | Word.equal(folded, ASCII.openBrace)
-                    | Word.equal(folded, ASCII.closeBrace)
-                if stops != 0 {
-                    index &+= Word.first(stops)
-                    break
-                }
-                index &+= 8
-            }
+            index = span.first(ByteSets.QuoteOrBracket.self, from: index)
             switch span[index] {
             case ASCII.quote:
                 index = skipString(span, index)

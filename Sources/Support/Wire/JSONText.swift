@@ -21,7 +21,9 @@ public enum JSONText {
         var index = 1
         let end = bytes.count - 1
         while index < end {
-            let stop = bytes.firstIndex(of: ASCII.backslash, in: index..<end) ?? end
+            // Beyond the room there is nothing to look for: a run that reaches there is cut anyway.
+            let reach = room < end - index ? index + room + 1 : end
+            let stop = bytes.firstIndex(of: ASCII.backslash, in: index..<reach) ?? reach
             if stop > index {
                 let kept = JSONEscapes.wholeScalars(in: bytes, index..<stop, atMost: room)
                 output.append(bytes.extracting(index..<kept))
@@ -68,7 +70,7 @@ public enum JSONText {
         output.append(ASCII.quote)
         var index = 0
         while index < text.count {
-            let stop = text.firstToEscape(from: index)
+            let stop = text.first(ByteSets.MustEscape.self, from: index)
             output.append(text.extracting(index..<stop))
             guard stop < text.count else { break }
             appendEscape(of: text[stop], to: &output)

@@ -4,18 +4,7 @@ extension JSONValidator {
     static func string(_ span: Span<UInt8>, _ start: Int) throws(WireError) -> Int {
         var index = start &+ 1
         while true {
-            // Eight bytes at a time to the first that is not plain ASCII text.
-            while index &+ 8 <= span.count {
-                let word = span.word(at: index)
-                let stops =
-                    Word.equal(word, ASCII.quote) | Word.equal(word, ASCII.backslash) | Word.less(word, than: 0x20)
-                    | (word & Word.highs)
-                if stops != 0 {
-                    index &+= Word.first(stops)
-                    break
-                }
-                index &+= 8
-            }
+            index = span.first(ByteSets.NotPlainText.self, from: index)
             guard index < span.count else {
                 throw WireError(.invalidJSON, "the text ends inside the string that opens here", offset: start)
             }
