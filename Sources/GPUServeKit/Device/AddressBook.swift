@@ -49,8 +49,11 @@ final class AddressBook<Owner: AnyObject & Sendable>: Sendable {
         return found
     }
 
-    /// How many allocations are alive.
-    var count: Int { entries.withLock { $0.count } }
+    /// True when every allocation is removed, those about to go away included.
+    var isEmpty: Bool { entries.withLock { $0.isEmpty } }
+    /// All that are alive.
+    func owners() -> [Owner] { entries.withLock { $0.compactMap(\.owner) } }
+
     /// How many bytes they have together.
     var heldBytes: Int { entries.withLock { $0.reduce(0) { $0 + $1.byteCount } } }
 

@@ -23,6 +23,8 @@ struct ContextThread: Sendable {
 
 /// Refuses what no context can do, before anything is asked of a device.
 enum ContextRules {
+    static let cancelled = DeviceError(.cancelled, "the waiting task was cancelled; the device's work goes on")
+
     static func checkLengths(_ source: Int, _ destination: Int) throws(DeviceError) {
         guard source == destination else {
             throw DeviceError(.invalidArgument, "a copy of \(source) bytes into \(destination); slice one of them")

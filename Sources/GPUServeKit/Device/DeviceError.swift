@@ -68,9 +68,10 @@ public struct DeviceError: Error, Sendable, Hashable, CustomStringConvertible {
     }
 
     /// Makes the error of a driver call that returned `result`; the text has the result's name, the call and the remedy.
-    init(result: CUDAResult, call: String) {
+    init(result: CUDAResult, call: String, log: String = "") {
         code = result.code
-        detail = "\(call) returned \(result.name) (\(result.rawValue)): \(result.remedy)"
+        let text = "\(call) returned \(result.name) (\(result.rawValue)): \(result.remedy)"
+        detail = log.isEmpty ? text : "\(text): \(log)"
         driverResult = result.rawValue
     }
 

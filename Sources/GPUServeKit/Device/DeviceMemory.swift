@@ -51,13 +51,8 @@ public struct HostWindow: @unchecked Sendable {
     public let base: UnsafeMutableRawPointer
     /// How many bytes.
     public let byteCount: Int
-    private let owner: any AnyObject
-
-    init(base: UnsafeMutableRawPointer, byteCount: Int, owner: any AnyObject) {
-        self.base = base
-        self.byteCount = byteCount
-        self.owner = owner
-    }
+    /// Keeps the memory alive.
+    let owner: any AnyObject & Sendable
 
     /// The bytes, for the length of `body`.
     public func withBytes<Result: ~Copyable, E: Error>(

@@ -29,10 +29,7 @@ final class HostPages: @unchecked Sendable {
     ///   page fault, so the caller has to have looked at how much memory there is.
     init(byteCount: Int, at address: UInt64?, threadCount: Int) throws(DeviceError) {
         self.byteCount = try Self.rounded(byteCount)
-        if let address, address == 0 || address % UInt64(Self.alignment) != 0 {
-            throw DeviceError(
-                .invalidArgument, "an arena's address must be a multiple of 2 MiB, not 0x\(String(address, radix: 16))")
-        }
+        try Self.checkArenaAddress(address)
         if let huge = Self.map(self.byteCount, at: address, flags: MAP_HUGETLB) {
             base = huge
             kind = .reservedHuge
@@ -58,12 +55,25 @@ final class HostPages: @unchecked Sendable {
 
     deinit { munmap(base, byteCount) }
 
-    /// `byteCount` in whole huge pages.
-    static func rounded(_ byteCount: Int) throws(DeviceError) -> Int {
+    /// `byteCount` in whole pages of `alignment`.
+    static func rounded(_ byteCount: Int, to alignment: Int = alignment) throws(DeviceError) -> Int {
         guard byteCount > 0, byteCount <= Int.max - alignment else {
             throw DeviceError(.invalidArgument, "an allocation of \(byteCount) bytes")
         }
         return (byteCount + alignment - 1) / alignment * alignment
+    }
+
+    static func checkArenaAddress(_ address: UInt64?) throws(DeviceError) {
+        guard let address, address == 0 || address % UInt64(alignment) != 0 else { return }
+        throw DeviceError(
+            .invalidArgument, "an arena's address must be a multiple of 2 MiB, not 0x\(String(address, radix: 16))")
+    }
+
+    static func addressTaken(_ byteCount: Int, at address: UInt64) -> DeviceError {
+        DeviceError(
+            .addressTaken,
+            "\(byteCount) bytes at 0x\(String(address, radix: 16)) overlap memory in use; free that arena first, or"
+                + " restore to another address")
     }
 
     private static func map(_ byteCount: Int, at address: UInt64?, flags: Int32) -> UnsafeMutableRawPointer? {
@@ -97,10 +107,7 @@ final class HostPages: @unchecked Sendable {
                 code == ENOMEM ? .outOfMemory : .system,
                 "mmap of \(byteCount) bytes: errno \(code); free memory, raise vm.max_map_count or the process's limit")
         }
-        return DeviceError(
-            .addressTaken,
-            "\(byteCount) bytes at 0x\(String(address, radix: 16)) overlap memory in use; free that arena first, or"
-                + " restore to another address")
+        return addressTaken(byteCount, at: address)
     }
 
     /// Makes every page present; 0, or an errno.

@@ -165,6 +165,15 @@ public struct Limits: Sendable, Hashable {
     /// Most modules loaded at once.
     public var deviceModuleCount = 256
 
+    /// Longest module image.
+    public var deviceModuleBytes = 512 * 1024 * 1024
+    /// Most work of one stream that is submitted and not yet known to have finished.
+    public var deviceInFlightCount = 8192
+    /// Most tasks waiting for a staging slot or for a completion.
+    public var deviceWaiterCount = 4096
+    /// Most pinned host memory of a staging pool.
+    public var deviceStagingBytes = 8 * 1024 * 1024 * 1024
+
     /// The standard values.
     public init() {}
 }

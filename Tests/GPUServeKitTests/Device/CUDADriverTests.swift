@@ -1,5 +1,3 @@
-import CCuda
-import CFakeCuda
 import Testing
 
 @testable import GPUServeKit
@@ -16,12 +14,6 @@ import Testing
         let error = #expect(throws: DeviceError.self) { try CUDADriver(library: "libm.so.6") }
         #expect(error?.code == .symbolMissing)
         #expect(error?.detail.contains("libm.so.6 has no cuInit") == true)
-    }
-
-    @Test func `the fake driver opens`() throws {
-        var table = ccuda_table()
-        fake_cuda_table(&table)
-        #expect(try CUDADriver(table: table).version == 12_080)
     }
 
     @Test func `every driver error has its name, the call and a remedy`() {

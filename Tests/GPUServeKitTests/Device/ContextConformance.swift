@@ -20,7 +20,7 @@ enum ContextConformance {
 
     static let checks = [
         Check("bytes come back after a copy in, a clone and a copy out") { context in
-            let count = 3 * mebibyte + 5
+            let count = mebibyte + 5
             let source = try await context.makeArena(byteCount: count)
             let copy = try await context.allocate(byteCount: count)
             let stream = try await context.makeStream()
@@ -34,7 +34,7 @@ enum ContextConformance {
             #expect(bytes(back) == bytes(sent))
         },
         Check("large copies arrive whole") { context in
-            let count = 40 * mebibyte + 1
+            let count = 17 * mebibyte + 1
             let arena = try await context.makeArena(byteCount: count)
             let copy = try await context.makeArena(byteCount: count)
             let stream = try await context.makeStream()

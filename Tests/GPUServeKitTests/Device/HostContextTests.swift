@@ -80,7 +80,10 @@ import Testing
                         let byte = UInt8(truncatingIfNeeded: ordinal * 20 + round)
                         _ = try await context.fill(arena.range, with: byte, on: stream)
                         let window = try #require(try context.hostWindow(of: arena.range))
-                        #expect(window.withBytes { $0.allSatisfy { $0 == byte } })
+                        #expect(
+                            stride(from: 0, to: window.byteCount, by: 1009).allSatisfy {
+                                window.base.load(fromByteOffset: $0, as: UInt8.self) == byte
+                            })
                     }
                 }
             }

@@ -53,8 +53,6 @@
     X(eventRecord, "cuEventRecord", "cuEventRecord", 2000, 1, (ccuda_handle event, ccuda_handle stream))              \
     X(eventQuery, "cuEventQuery", "cuEventQuery", 2000, 1, (ccuda_handle event))                                      \
     X(eventSynchronize, "cuEventSynchronize", "cuEventSynchronize", 2000, 1, (ccuda_handle event))                    \
-    X(eventElapsedTime, "cuEventElapsedTime", "cuEventElapsedTime", 2000, 1,                                          \
-      (float *elapsed_ms, ccuda_handle start, ccuda_handle end))                                                      \
     X(memGetAllocationGranularity, "cuMemGetAllocationGranularity", "cuMemGetAllocationGranularity", 10020, 1,        \
       (size_t * bytes, const ccuda_mem_prop *properties, int option))                                                 \
     X(memAddressReserve, "cuMemAddressReserve", "cuMemAddressReserve", 10020, 1,                                      \
