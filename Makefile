@@ -1,6 +1,6 @@
 # Every target sets up what it needs and says what it installs; a second run finds everything in place.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench-gateway bench-classifier build format lint clean
+.PHONY: help demo test test-all bench-gateway bench-classifier eval-routing build format lint clean
 SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Benchmarks)
 
 help: ## this list
@@ -23,6 +23,10 @@ bench-gateway: ## cost of a request through the gateway, beside nginx and LiteLL
 bench-classifier: ## time to classify a prompt, beside LiteLLM's heuristic
 	@Scripts/setup.sh bench
 	@Scripts/bench_classifier.sh
+
+eval-routing: ## how good the decisions are on measured outcomes (DATA=FOLDER; litellm beside it after Scripts/setup.sh bench)
+	@Scripts/setup.sh build
+	@Scripts/eval_routing.sh $(DATA)
 
 build: ## debug build of everything
 	@Scripts/setup.sh build

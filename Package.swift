@@ -47,6 +47,9 @@ let package = Package(
         .executableTarget(
             name: "bench-classifier", dependencies: ["BenchSupport", "RouterKit", "Wire"],
             path: "Benchmarks/bench-classifier", exclude: ["litellm_heuristic.py"], swiftSettings: strict),
+        .executableTarget(
+            name: "eval-routing", dependencies: ["BenchSupport", "RouterKit"], path: "Benchmarks/eval-routing",
+            exclude: ["litellm_scores.py"], swiftSettings: strict),
         // Tests: one folder per target.
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TransportTests", dependencies: ["Transport", "Wire"], swiftSettings: strict),

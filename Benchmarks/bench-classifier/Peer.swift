@@ -1,3 +1,4 @@
+import BenchSupport
 import Foundation
 
 /// LiteLLM's heuristic classifier, timed on the same prompts by a Python process.
@@ -21,7 +22,7 @@ struct Peer {
         }
         let output: Data
         do {
-            output = try run(python, script, input: try JSONEncoder().encode(prompts))
+            output = try PythonScript.output(of: script, python: python, input: try JSONEncoder().encode(prompts))
         } catch {
             throw Missing(reason: "\(python.lastPathComponent) did not run: \(error.localizedDescription)")
         }
@@ -30,22 +31,5 @@ struct Peer {
             throw Missing(reason: text.isEmpty ? "the script printed nothing" : text)
         }
         return result
-    }
-
-    private static func run(_ python: URL, _ script: URL, input: Data) throws -> Data {
-        let process = Process()
-        process.executableURL = python
-        process.arguments = [script.path]
-        let (prompts, output) = (Pipe(), Pipe())
-        process.standardInput = prompts
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        // The script reads all of its input before it prints, so writing first cannot dead-lock.
-        try prompts.fileHandleForWriting.write(contentsOf: input)
-        try prompts.fileHandleForWriting.close()
-        let printed = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return printed
     }
 }

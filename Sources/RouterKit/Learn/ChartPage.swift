@@ -15,10 +15,12 @@ public struct ChartPage: Sendable {
     }
 
     private static let columnsCount = 2
-    private static let chartWidth = 500
     private static let chartHeight = 400
     private static let quiet = "#57606a"
     private static let grid = "#e9ecef"
+
+    /// A chart that stands alone may be wider.
+    private var chartWidth: Int { charts.count == 1 ? 760 : 500 }
 
     /// The picture.
     public func svg() -> String {
@@ -26,12 +28,12 @@ public struct ChartPage: Sendable {
         let rows = (charts.count + columns - 1) / columns
         let legend = legendEntries
         let top = legend.isEmpty ? 88 : 120
-        var picture = SVGText(width: columns * Self.chartWidth + 20, height: top + rows * Self.chartHeight + 10)
+        var picture = SVGText(width: columns * chartWidth + 20, height: top + rows * Self.chartHeight + 10)
         picture.text(30, 42, title, size: 21, weight: 600)
         picture.text(30, 66, note, size: 13, fill: Self.quiet)
         draw(legend, y: 96, into: &picture)
         for (index, chart) in charts.enumerated() {
-            let left = 10 + index % columns * Self.chartWidth
+            let left = 10 + index % columns * chartWidth
             draw(chart, left: Double(left), top: Double(top + index / columns * Self.chartHeight), into: &picture)
         }
         return picture.finished()
@@ -77,7 +79,7 @@ public struct ChartPage: Sendable {
 
     private func draw(_ chart: Chart, left: Double, top: Double, into picture: inout SVGText) {
         let frame = Frame(
-            left: left + 62, right: left + Double(Self.chartWidth) - 24, top: top + 66,
+            left: left + 62, right: left + Double(chartWidth) - 24, top: top + 66,
             bottom: top + Double(Self.chartHeight) - 62, x: chart.xAxis, y: chart.yAxis)
         picture.text(left + 20, top + 16, chart.title, size: 15, weight: 600)
         picture.text(left + 20, top + 35, chart.note, size: 12, fill: Self.quiet)

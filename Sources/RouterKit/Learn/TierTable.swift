@@ -8,10 +8,13 @@ public import Wire
 public struct TierTable: Sendable, Hashable {
     /// Pools in the order of the file; each source once.
     public let pools: [OutcomePool]
+    /// All prices of the file, those of models in no pool included.
+    public let prices: [String: Price]
     private let positions: [String: Int]
 
     /// A table; of pools of the same source the first is taken.
-    public init(_ pools: [OutcomePool]) {
+    public init(_ pools: [OutcomePool], prices: [String: Price] = [:]) {
+        self.prices = prices
         positions = [String: Int](pools.enumerated().map { ($1.source, $0) }, uniquingKeysWith: { first, _ in first })
         self.pools = pools.enumerated().filter { [positions] in positions[$1.source] == $0 }.map(\.element)
     }
@@ -69,7 +72,7 @@ public struct TierTable: Sendable, Hashable {
             guard sources.insert(tier.key).inserted else { throw Mistake(key, tier.value, "is there twice") }
             pools.append(OutcomePool(source: tier.key, members: try members(tier.value, key: key, prices)))
         }
-        return TierTable(pools)
+        return TierTable(pools, prices: prices)
     }
 
     private static func object(_ name: String, of tree: JSONValue) throws(Mistake) -> [JSONValue.Member] {

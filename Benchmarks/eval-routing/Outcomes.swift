@@ -1,0 +1,52 @@
+import Foundation
+import RouterKit
+
+/// The data folder: rows to learn from, rows to be measured on, pools and prices, answers.
+struct Outcomes {
+    let train: [OutcomeRow]
+    let dev: [OutcomeRow]
+    let tiers: TierTable
+    /// What each model answered to the MMLU-Pro rows, by row id; empty when the file is not there.
+    let answers: [String: [String: String]]
+    /// Lines that could not be used, for the report.
+    let faults: [String]
+
+    /// Sources that may train shipped weights, in the order of tables.
+    static let shippable = [
+        "mmlu_pro", "routellm_mmlu", "routellm_gsm8k", "llmrouter", "zeroeval_gsm", "zeroeval_crux", "zeroeval_math_l5",
+    ]
+    /// Those of them with a mid tier: the mixes of the three-tier figures.
+    static let tiered = ["mmlu_pro", "llmrouter", "zeroeval_gsm", "zeroeval_crux", "zeroeval_math_l5"]
+
+    init(folder: URL) throws {
+        let path = { (name: String) in folder.appendingPathComponent(name).path }
+        tiers = try TierTable.read(path: path("tiers.json"))
+        let (train, trainReport) = try OutcomeReader.read(path: path("train.jsonl"), tiers: tiers)
+        let (dev, devReport) = try OutcomeReader.read(path: path("dev.jsonl"), tiers: tiers)
+        self.train = train
+        self.dev = dev
+        faults = [("train", trainReport), ("dev", devReport)]
+            .filter { $0.1.faultsCount > 0 }
+            .map { "\($0.0): \(String("\($0.1)".prefix { $0 != "\n" }))" }
+        answers = try Self.answers(folder.appendingPathComponent("mmlu_pro_answers.jsonl"))
+    }
+
+    /// The dev rows of `source`.
+    func dev(of source: String) -> [OutcomeRow] { dev.filter { $0.source == source } }
+
+    private struct Line: Decodable {
+        let id: String
+        let answers: [String: String?]
+    }
+
+    private static func answers(_ file: URL) throws -> [String: [String: String]] {
+        guard FileManager.default.fileExists(atPath: file.path) else { return [:] }
+        let decoder = JSONDecoder()
+        var answers: [String: [String: String]] = [:]
+        for text in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
+            let line = try decoder.decode(Line.self, from: Data(text.utf8))
+            answers[line.id] = line.answers.compactMapValues(\.self)
+        }
+        return answers
+    }
+}

@@ -1,0 +1,66 @@
+import RouterKit
+
+extension Run {
+    /// Name and page of every picture.
+    var pictures: [(name: String, page: ChartPage)] {
+        [("routing-curves", curvesPage)] + (cascadePage.map { [("routing-cascade", $0)] } ?? [])
+    }
+
+    private var curvesPage: ChartPage {
+        evaluation.plot(
+            title: "Cost and quality of routing, dev rows",
+            note: "classifier \(classifier.version); the policy's thresholds come from dev rows")
+    }
+
+    /// Both cascades beside the router that only reads prompts.
+    private var cascadePage: ChartPage? {
+        guard let source = evaluation.sources.first(where: { $0.name == "mmlu_pro" }), let curve = source.curve,
+            !cascades.isEmpty
+        else { return nil }
+        let strong = curve.strong
+        // Below the middle model nobody wants to be: leaving it out lets the rest be seen.
+        let floor = source.always(1).map { $0.quality * 100 - 1 } ?? 0
+        let routed = curve.points.map { (x: $0.cost_usd / strong.cost_usd * 100, y: $0.quality * 100) }
+            .filter { $0.y >= floor }
+        let inks: [Chart.Ink] = [.violet, .green]
+        let lines = zip(cascades, inks).map { cascade, ink in
+            Chart.Line(
+                "\(cascade.shortName) + flash agree",
+                cascade.curve.map {
+                    (x: (1 - $0.figures.saved) * 100, y: (strong.quality + $0.figures.difference) * 100)
+                },
+                ink)
+        }
+        let marks = zip(cascades, inks).compactMap { cascade, ink in
+            cascade.ungated.map { figures in
+                Chart.Mark(
+                    "", x: (1 - figures.saved) * 100, y: (strong.quality + figures.difference) * 100, ink,
+                    yInterval: (strong.quality + figures.differenceInterval.lowerBound)
+                        * 100...(strong.quality
+                        + figures.differenceInterval.upperBound) * 100,
+                    label: "\(cascade.shortName) + flash without a gate")
+            }
+        }
+        let models = source.models.indices.dropFirst().compactMap { position in
+            source.always(position).map {
+                Chart.Mark(
+                    "always one model", x: $0.cost_usd / strong.cost_usd * 100, y: $0.quality * 100, .black,
+                    label: position == 1 ? "always flash" : "always pro")
+            }
+        }
+        return ChartPage(
+            title: "Cascades on MMLU-Pro", note: "every call is paid for; bars are 95 % intervals",
+            charts: [
+                Chart(
+                    title: "Answers say more than prompts", note: "the gate sends easy prompts to flash alone",
+                    xTitle: "cost, % of always pro", yTitle: "mean score, %",
+                    lines: lines + [Chart.Line("router, prompts only", routed, .blue)], marks: models + marks,
+                    xRange: 0...100)
+            ])
+    }
+}
+
+extension Cascade {
+    /// As tables and legends name it.
+    var shortName: String { second.contains("70B") ? "70B" : "8B" }
+}
