@@ -16,6 +16,7 @@ struct RouterCommand {
           router report LOG [--svg FILE]                                cost, savings and failures of a decision log
           router score --data ROWS --tiers TIERS                        one decision a row, as JSON lines
           router eval --data ROWS --tiers TIERS [--json] [--plot FILE]  APGR, CPT, saving and PASS on measured outcomes
+          router lint --log LOG [--config FILE]                         behaviour of the policy that deserves a look
           router hash-key                                               read a client key from stdin, print its SHA-256
 
         Signals: SIGHUP reloads the configuration, SIGTERM and SIGINT end the gateway after its streams.
@@ -54,10 +55,11 @@ struct RouterCommand {
         case "score": try Score.run(try Arguments(words, options: OutcomeSetup.options))
         case "eval":
             try Evaluate.run(try Arguments(words, options: OutcomeSetup.options + ["plot"], flags: ["json"]))
+        case "lint": try Lint.run(try Arguments(words, options: ["log", "config"]))
         case "hash-key": try HashKey.run()
         case "help", "--help", "-h": print(usage)
         default:
-            let verbs = ["serve", "check", "route", "models", "report", "score", "eval", "hash-key", "help"]
+            let verbs = ["serve", "check", "route", "models", "report", "score", "eval", "lint", "hash-key", "help"]
             let hint = Suggestion.nearest(to: verb, in: verbs).map { "; did you mean \($0)?" } ?? ""
             throw UsageError(message: "unknown verb \(verb)\(hint)")
         }
