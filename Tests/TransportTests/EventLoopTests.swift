@@ -33,6 +33,30 @@ import Testing
         #expect(loop.foreignEnqueueCount >= 1001)
     }
 
+    @Test func whatComesToAStoppedLoopIsRunAllTheSame() async throws {
+        let loop = try EventLoop(name: "test")
+        loop.start()
+        loop.stop()
+        let seen = Lock<[Int]>([])
+        for value in 0..<100 {
+            loop.execute {
+                loop.assertCurrent()
+                seen.withLock { $0.append(value) }
+            }
+        }
+        // A task that came to a loop that never ran it would never end.
+        let actor = LoopActor(loop)
+        #expect(await actor.run { loop.isCurrent })
+        #expect(seen.withLock { $0 } == Array(0..<100))
+        let onLoop = await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<50 {
+                group.addTask { await actor.run { loop.isCurrent } }
+            }
+            return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+        }
+        #expect(onLoop == 50)
+    }
+
     @Test func deadlinesComeOutInOrderAndCancelledOnesNever() {
         final class Nobody: DeadlineHandler { func deadlineReached(_ id: DeadlineID) {} }
         let nobody = Nobody()

@@ -98,6 +98,42 @@ import Wire
     }
 
     @Test(arguments: UpstreamClient.allCases)
+    func aRequestFromElsewhereComesToTheLoopOnce(_ client: UpstreamClient) async throws {
+        let upstream = UpstreamEngineTests.echo()
+        defer { upstream.stop() }
+        let loop = try EventLoop(name: "test")
+        loop.start()
+        let transport = try client.transport(loops: [loop])
+        let request = UpstreamRequest(method: .post, url: upstream.origin, body: [0x61])
+        let before = loop.foreignEnqueueCount
+        for _ in 0..<20 { _ = try await transport.send(request) }
+        // The send, and the word that nobody wants the body; waiting and being woken add nothing.
+        #expect(loop.foreignEnqueueCount - before <= 40)
+        await transport.shutDown()
+        loop.stop()
+    }
+
+    /// Wherever the caller is at home: on the main thread, or on the loop without a preference for its executor.
+    @Test(arguments: UpstreamClient.allCases)
+    func actorsOfAnyExecutorMaySend(_ client: UpstreamClient) async throws {
+        let upstream = UpstreamEngineTests.echo()
+        defer { upstream.stop() }
+        let loop = try EventLoop(name: "test")
+        loop.start()
+        let transport = try client.transport(loops: [loop])
+        let request = UpstreamRequest(method: .post, url: upstream.origin, body: [0x61])
+        func exchange(on actor: isolated any Actor) async throws -> [UInt8] {
+            try await transport.send(request).body.collect(limitBytes: 10)
+        }
+        for _ in 0..<50 {
+            #expect(try await exchange(on: MainActor.shared) == [0x61])
+            #expect(try await exchange(on: LoopActor(loop)) == [0x61])
+        }
+        await transport.shutDown()
+        loop.stop()
+    }
+
+    @Test(arguments: UpstreamClient.allCases)
     func requestsFromElsewhereAreSpreadOverTheLoops(_ client: UpstreamClient) async throws {
         let upstream = UpstreamEngineTests.echo()
         defer { upstream.stop() }

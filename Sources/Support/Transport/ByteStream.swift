@@ -40,12 +40,18 @@ public final class ByteStream: Sendable {
 
     private let state = Lock(State())
     private let highWaterBytes: Int
+    /// Where the consumer waits and is resumed, for the reasons of `Settlement`; nil for wherever it is.
+    private let home: LoopActor?
 
     /// Makes an empty stream that pauses its producer when it holds `highWaterBytes` or more. It may exceed that by one
     /// appended piece.
-    public init(highWaterBytes: Int) {
+    public convenience init(highWaterBytes: Int) { self.init(highWaterBytes: highWaterBytes, home: nil) }
+
+    /// Makes an empty stream that is filled on the loop of `home`.
+    init(highWaterBytes: Int, home: LoopActor?) {
         precondition(highWaterBytes > 0, "a stream must be able to hold something")
         self.highWaterBytes = highWaterBytes
+        self.home = home
     }
 
     /// The most bytes ever buffered at once.
@@ -70,7 +76,7 @@ public final class ByteStream: Sendable {
                 return (.taken, state.waiter.take())
             }
         }
-        waiter?.resume()
+        wake(waiter)
         return answer
     }
 
@@ -95,7 +101,7 @@ public final class ByteStream: Sendable {
             state.end = end
             return state.waiter.take()
         }
-        waiter?.resume()
+        wake(waiter)
     }
 
     // MARK: Consumer
@@ -122,7 +128,13 @@ public final class ByteStream: Sendable {
     nonisolated(nonsending)
         public func wait() async
     {
+        if let home, !home.loop.isCurrent { await wait(isolatedTo: home) } else { await wait(isolatedTo: #isolation) }
+    }
+
+    private func wait(isolatedTo isolation: isolated (any Actor)?) async {
         await withTaskCancellationHandler {
+            // Named, so that this closure belongs to the same executor as its surroundings and not to the global one.
+            _ = isolation
             await withUnsafeContinuation { continuation in
                 let ready = state.withLock { state -> Bool in
                     precondition(state.waiter == nil, "a byte stream has one consumer")
@@ -137,8 +149,13 @@ public final class ByteStream: Sendable {
                 state.waiterCancelled = true
                 return state.waiter.take()
             }
-            waiter?.resume()
+            wake(waiter)
         }
+    }
+
+    private func wake(_ waiter: UnsafeContinuation<Void, Never>?) {
+        guard let waiter else { return }
+        if let home, !home.loop.isCurrent { home.loop.execute { waiter.resume() } } else { waiter.resume() }
     }
 
     /// Ends the stream from the consumer's side and drops what is buffered. False when it had already ended, so that
@@ -154,7 +171,7 @@ public final class ByteStream: Sendable {
             state.buffer = []
             return (state.waiter.take(), wasLive)
         }
-        waiter?.resume()
+        wake(waiter)
         return wasLive
     }
 }

@@ -5,10 +5,11 @@ import Wire
 
 /// libcurl's multi interface driven by one event loop: its sockets and its timer are the loop's.
 ///
-/// `@unchecked Sendable`: everything but `loop`, `limits` and the counters is touched only on the loop's thread, which
-/// `onLoop` and `assertCurrent` see to.
+/// `@unchecked Sendable`: everything but `loop`, `home`, `limits` and the counters is touched only on the loop's thread,
+/// which `Settlement`, `onLoop` and `assertCurrent` see to.
 final class CurlEngine: @unchecked Sendable, DeadlineHandler {
     let loop: EventLoop
+    let home: LoopActor
     let limits: Limits
     let counters = UpstreamCounters()
 
@@ -40,6 +41,7 @@ final class CurlEngine: @unchecked Sendable, DeadlineHandler {
             throw TransportError(.system, "libcurl could not be initialised")
         }
         self.loop = loop
+        home = LoopActor(loop)
         self.limits = limits
         self.proxy = proxy
         self.multi = multi
@@ -59,20 +61,15 @@ final class CurlEngine: @unchecked Sendable, DeadlineHandler {
 
     // MARK: Any thread
 
-    /// Starts a transfer; its outcome reaches it through `CurlTransfer.completed` or `failed`.
-    func submit(_ transfer: CurlTransfer) {
-        if loop.isCurrent { start(transfer) } else { loop.execute { self.start(transfer) } }
-    }
-
     /// Runs `body` on the loop's thread, later and never inside one of libcurl's callbacks.
     func onLoop(_ body: @escaping @Sendable (CurlEngine) -> Void) { loop.execute { body(self) } }
 
     // MARK: Loop thread
 
-    private func start(_ transfer: CurlTransfer) {
+    /// Starts a transfer; its outcome reaches it through `CurlTransfer.completed` or `failed`.
+    func start(_ transfer: CurlTransfer) {
         loop.assertCurrent()
         precondition(!isInsideCurl, "libcurl must not be called from its callbacks")
-        guard !transfer.isCancelled else { return }
         guard !isShutDown else {
             return transfer.failed(TransportError(.shuttingDown, "the upstream engine is shut down"))
         }
@@ -100,12 +97,12 @@ final class CurlEngine: @unchecked Sendable, DeadlineHandler {
     }
 
     /// Ends a transfer before libcurl did; harmless when it is over.
-    func abort(_ transfer: CurlTransfer, _ error: TransportError? = nil) {
+    func abort(_ transfer: CurlTransfer, _ error: TransportError) {
         loop.assertCurrent()
         guard let handle = transfer.handle else { return }
         detach(handle, transfer)
         discard(handle)
-        transfer.failed(error ?? TransportError(.cancelled, "the caller cancelled the request"))
+        transfer.failed(error)
         settleTimer()
     }
 

@@ -4,9 +4,9 @@ import Wire
 
 /// One request on its way: what libcurl's callbacks fill and what `send` and `UpstreamBody` wait for.
 ///
-/// `@unchecked Sendable`: `settlement` and `stream` lock themselves; the members under "confined" are touched only on
-/// the engine's thread; the rest never changes.
-final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandler {
+/// `@unchecked Sendable`: `stream` locks itself; the members under "confined" are touched only on the engine's thread;
+/// the rest never changes.
+final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, Settling, DeadlineHandler {
     // Any thread.
     let request: UpstreamRequest
     let stream: ByteStream
@@ -29,7 +29,7 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
     init(_ request: UpstreamRequest, engine: CurlEngine) {
         self.request = request
         self.engine = engine
-        stream = ByteStream(highWaterBytes: engine.limits.upstreamBufferBytes)
+        stream = ByteStream(highWaterBytes: engine.limits.upstreamBufferBytes, home: engine.home)
         head = CurlResponseHead(limits: engine.limits, isHeadAnswer: request.method == .head)
     }
 
@@ -39,27 +39,23 @@ final class CurlTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandl
     nonisolated(nonsending)
         func response() async throws(TransportError) -> UpstreamResponse
     {
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                if settlement.wait(continuation) { engine.submit(self) } else { continuation.resume() }
-            }
-        } onCancel: {
-            settlement.settle(.failure(CurlTransfer.cancelled))
-            if stream.cancel() { abandon() }
-        }
-        return try settlement.take().get()
+        try await settlement.outcome(of: self, on: engine.home).get()
     }
 
     func resume() { engine.onLoop { $0.unpause(self) } }
 
-    func abandon() { engine.onLoop { $0.abort(self) } }
+    func abandon() { engine.onLoop { $0.abort(self, CurlTransfer.cancelled) } }
 
     private static let cancelled = TransportError(.cancelled, "the caller cancelled the request")
 
     // MARK: The engine's side, confined
 
-    /// True when the caller gave up before the engine saw the request.
-    var isCancelled: Bool { settlement.isAbandoned }
+    func start() { engine.start(self) }
+
+    func giveUp() {
+        engine.abort(self, CurlTransfer.cancelled)
+        settlement.settle(.failure(CurlTransfer.cancelled))
+    }
 
     func started() {
         start_ns = engine.loop.now_ns

@@ -55,14 +55,7 @@ public final class CurlTransport: UpstreamTransport {
     /// Fails every request in flight and every later one with `shuttingDown`, closes all connections, and returns when
     /// that is done. The loops must still run.
     public func shutDown() async {
-        for engine in engines {
-            await withCheckedContinuation { continuation in
-                engine.onLoop {
-                    $0.shutDown()
-                    continuation.resume()
-                }
-            }
-        }
+        for engine in engines { await engine.loop.run { engine.shutDown() } }
     }
 
     /// What the engines have done so far, added up.

@@ -43,6 +43,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         var wakeSent = false
         var stopping = false
         var started = false
+        /// Its thread is gone.
+        var ended = false
     }
 
     private struct Registration {
@@ -98,19 +100,26 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
             precondition(!$0.started, "a loop starts once")
             $0.started = true
         }
-        let box = Unmanaged.passRetained(self)
-        let status = pthread_create(
-            &thread, nil,
-            { pointer in
-                let loop = Unmanaged<EventLoop>.fromOpaque(pointer!).takeRetainedValue()
-                loop.run()
-                return nil
-            }, box.toOpaque())
+        let status = startThread(&thread)
         precondition(status == 0, "pthread_create failed: \(status)")
     }
 
+    private func startThread(_ thread: inout pthread_t) -> Int32 {
+        let me = Unmanaged.passRetained(self)
+        let status = pthread_create(
+            &thread, nil,
+            { pointer in
+                Unmanaged<EventLoop>.fromOpaque(pointer!).takeRetainedValue().run()
+                return nil
+            }, me.toOpaque())
+        if status != 0 { me.release() }
+        return status
+    }
+
     /// Asks the loop to end after its current turn and waits for its thread. Never call it on the loop's own thread.
-    /// Jobs still queued are run first; work enqueued afterwards is not.
+    ///
+    /// Jobs still queued are run first. Work enqueued afterwards is run too, by a thread made for it that ends with it:
+    /// a task that comes to a stopped loop must not stay there for ever. Descriptors and deadlines are not served then.
     public func stop() {
         precondition(!isCurrent, "a loop cannot wait for itself")
         let mustJoin = shared.withLock { state -> Bool in
@@ -175,12 +184,26 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
             return
         }
         foreignEnqueues.wrappingAdd(1, ordering: .relaxed)
-        let mustSignal = shared.withLock { state -> Bool in
+        let (mustSignal, mustRestart) = shared.withLock { state -> (Bool, Bool) in
             state.inbox.append(work)
-            defer { state.wakeSent = true }
-            return !state.wakeSent
+            defer {
+                state.wakeSent = true
+                state.ended = false
+            }
+            return (!state.wakeSent, state.ended)
         }
-        if mustSignal { signal() }
+        if mustRestart { restart() } else if mustSignal { signal() }
+    }
+
+    /// Runs work that came after the end.
+    private func restart() {
+        var thread = pthread_t()
+        if startThread(&thread) == 0 {
+            pthread_detach(thread)
+        } else {
+            // No thread to be had: the next piece of work tries again.
+            shared.withLock { $0.ended = true }
+        }
     }
 
     private func signal() {
@@ -297,7 +320,6 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
             turnStart_ns = EventLoop.clock_ns()
             for index in 0..<max(0, Int(count)) { dispatch(events[index]) }
         }
-        threadID.store(0, ordering: .relaxed)
     }
 
     /// Runs what is queued, and what that queues in turn, for a bounded number of rounds.
@@ -326,7 +348,11 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
                 state.inbox.removeAll(keepingCapacity: true)
             }
             state.wakeSent = false
-            return state.stopping && ready.isEmpty
+            guard state.stopping, ready.isEmpty else { return false }
+            // Under the lock: from here on another thread may be this loop's.
+            threadID.store(0, ordering: .relaxed)
+            state.ended = true
+            return true
         }
     }
 
@@ -374,6 +400,11 @@ public actor LoopActor {
 
     /// The loop itself.
     public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
+
+    /// Runs `body` on the loop's thread and waits for its result.
+    func run<Result: Sendable, E: Error>(_ body: @Sendable () throws(E) -> Result) throws(E) -> Result {
+        try body()
+    }
 
     /// Starts a task that runs on the loop's thread only, continuations included.
     @discardableResult

@@ -1,56 +1,58 @@
-import Synchronization
+/// What a `Settlement` is about. Called on the loop's thread.
+protocol Settling: AnyObject, Sendable {
+    /// Begins what leads to `settle`, now or later.
+    func start()
+    /// The caller has given up, perhaps before `start`: settles, unless that has happened.
+    func giveUp()
+}
 
 /// One outcome, settled by whoever comes first and awaited by one caller: how a transfer tells `send` what came of it.
 ///
-/// The continuation is unchecked, as in `ByteStream`: whoever leaves `waiting`, under the lock, resumes it. The outcome
-/// goes through the lock too, and is taken out by the waiter: it may hold what holds this settlement.
-final class Settlement<Outcome: Sendable>: Sendable {
-    private enum State {
-        case open
-        case waiting(UnsafeContinuation<Void, Never>)
-        case settled(Outcome)
-        case taken
-    }
+/// The caller waits on the loop, where everything that settles happens too, so no thread resumes a task that another one
+/// is still about to suspend. That would be correct, but the runtime does not tell ThreadSanitizer how it orders the two
+/// (`swift_continuation_resume` releases, `swift_continuation_await` does not acquire when it finds itself resumed), and
+/// a report that is not about a race hides those that are. It needs no lock either.
+///
+/// `@unchecked Sendable`: `outcome` may be called anywhere; the members are touched only on the loop's thread.
+final class Settlement<Outcome: Sendable>: @unchecked Sendable {
+    private var outcome: Outcome?
+    private var waiter: UnsafeContinuation<Void, Never>?
+    private var isSettled = false
 
-    private let state = Lock(State.open)
-
-    /// Whether nobody waits for it any more, or nobody does yet.
-    var isAbandoned: Bool { state.withLock { if case .waiting = $0 { false } else { true } } }
-
-    /// Only the first outcome counts. Any thread.
-    ///
-    /// Resumes without the lock: resuming takes the task's status lock, which a cancellation holds while its handler
-    /// waits for ours.
+    /// Only the first outcome counts. Loop thread.
     func settle(_ outcome: Outcome) {
-        let continuation = state.withLock { state -> UnsafeContinuation<Void, Never>? in
-            switch state {
-            case .open:
-                state = .settled(outcome)
-                return nil
-            case .waiting(let continuation):
-                state = .settled(outcome)
-                return continuation
-            case .settled, .taken: return nil
+        guard !isSettled else { return }
+        isSettled = true
+        self.outcome = outcome
+        waiter.take()?.resume()
+    }
+
+    /// Goes to the loop if it is not there, starts `work`, and waits for what comes of it. Once.
+    nonisolated(nonsending)
+        func outcome(of work: some Settling, on home: LoopActor) async -> Outcome
+    {
+        home.loop.isCurrent
+            ? await outcome(isolatedTo: #isolation, of: work, home.loop)
+            : await outcome(isolatedTo: home, of: work, home.loop)
+    }
+
+    private func outcome(
+        isolatedTo isolation: isolated (any Actor)?, of work: some Settling, _ loop: EventLoop
+    ) async -> Outcome {
+        await withTaskCancellationHandler {
+            // Named, so that this closure belongs to the same executor as its surroundings and not to the global one.
+            _ = isolation
+            if !Task.isCancelled { work.start() }
+            await withUnsafeContinuation { continuation in
+                // Asked here and not before: on the way here other work of the loop may have run.
+                if isSettled { continuation.resume() } else { waiter = continuation }
             }
+        } onCancel: {
+            // Later, and on the loop even if it is this thread: whoever cancels may be in the middle of anything.
+            loop.execute { work.giveUp() }
         }
-        continuation?.resume()
-    }
-
-    /// Waits with this continuation. False when the outcome is there already: then the caller resumes it.
-    func wait(_ continuation: UnsafeContinuation<Void, Never>) -> Bool {
-        state.withLock { state in
-            guard case .open = state else { return false }
-            state = .waiting(continuation)
-            return true
-        }
-    }
-
-    /// The outcome, once, after the wait is over.
-    func take() -> Outcome {
-        state.withLock { state in
-            guard case .settled(let outcome) = state else { preconditionFailure("resumed without an outcome") }
-            state = .taken
-            return outcome
-        }
+        // Taken out: it may hold what holds this settlement.
+        guard let outcome = outcome.take() else { preconditionFailure("resumed without an outcome") }
+        return outcome
     }
 }

@@ -67,14 +67,7 @@ public final class LoopTransport: UpstreamTransport {
     /// Fails every request in flight and every later one with `shuttingDown`, closes all connections, and returns when
     /// that is done. The loops must still run.
     public func shutDown() async {
-        for engine in engines {
-            await withCheckedContinuation { continuation in
-                engine.loop.execute {
-                    engine.shutDown()
-                    continuation.resume()
-                }
-            }
-        }
+        for engine in engines { await engine.loop.run { engine.shutDown() } }
         await curl.shutDown()
     }
 

@@ -6,10 +6,11 @@ import Wire
 ///
 /// It exists because libcurl costs 25 to 30 us of processor time a request, most of a gateway's budget.
 ///
-/// `@unchecked Sendable`: everything but `loop`, `limits`, `counters` and `resolver` is touched only on the loop's
-/// thread, which `submit`, `abandon` and `assertCurrent` see to.
+/// `@unchecked Sendable`: everything but `loop`, `home`, `limits`, `counters` and `resolver` is touched only on the
+/// loop's thread, which `Settlement`, `abandon` and `assertCurrent` see to.
 final class PlainEngine: @unchecked Sendable {
     let loop: EventLoop
+    let home: LoopActor
     let limits: Limits
     let counters = UpstreamCounters()
     let resolver: PlainResolver
@@ -36,6 +37,7 @@ final class PlainEngine: @unchecked Sendable {
 
     init(_ loop: EventLoop, limits: Limits, resolver: PlainResolver) {
         self.loop = loop
+        home = LoopActor(loop)
         self.limits = limits
         self.resolver = resolver
         input = .allocate(byteCount: max(1, limits.upstreamReadBytes), alignment: 16)
@@ -45,14 +47,9 @@ final class PlainEngine: @unchecked Sendable {
 
     // MARK: Starting
 
-    /// Starts a transfer; its outcome reaches it through `PlainTransfer`. Any thread.
-    func submit(_ transfer: PlainTransfer) {
-        if loop.isCurrent { start(transfer) } else { loop.execute { self.start(transfer) } }
-    }
-
-    private func start(_ transfer: PlainTransfer) {
+    /// Starts a transfer; its outcome reaches it through `PlainTransfer`.
+    func start(_ transfer: PlainTransfer) {
         loop.assertCurrent()
-        guard !transfer.isCancelled else { return }
         guard !isShutDown else {
             return transfer.failed(TransportError(.shuttingDown, "the upstream engine is shut down"))
         }

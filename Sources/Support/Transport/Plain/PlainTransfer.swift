@@ -3,9 +3,9 @@ import Wire
 
 /// One request on its way through a `PlainEngine`: what its connection fills and what `send` and `UpstreamBody` wait for.
 ///
-/// `@unchecked Sendable`: `settlement` and `stream` lock themselves; the members under "confined" are touched only on
-/// the engine's loop; the rest never changes.
-final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHandler {
+/// `@unchecked Sendable`: `stream` locks itself; the members under "confined" are touched only on the engine's loop; the
+/// rest never changes.
+final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, Settling, DeadlineHandler {
     enum Outcome: Sendable {
         case response(UpstreamResponse)
         case failed(TransportError)
@@ -47,7 +47,7 @@ final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHand
     init(_ request: UpstreamRequest, engine: PlainEngine) {
         self.request = request
         self.engine = engine
-        stream = ByteStream(highWaterBytes: engine.limits.upstreamBufferBytes)
+        stream = ByteStream(highWaterBytes: engine.limits.upstreamBufferBytes, home: engine.home)
     }
 
     // MARK: The caller's side, any thread
@@ -56,15 +56,7 @@ final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHand
     nonisolated(nonsending)
         func response() async throws(TransportError) -> UpstreamResponse?
     {
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                if settlement.wait(continuation) { engine.submit(self) } else { continuation.resume() }
-            }
-        } onCancel: {
-            settlement.settle(.failed(PlainTransfer.cancelled))
-            if stream.cancel() { abandon() }
-        }
-        switch settlement.take() {
+        switch await settlement.outcome(of: self, on: engine.home) {
         case .response(let response): return response
         case .failed(let error): throw error
         case .notPlain: return nil
@@ -88,8 +80,12 @@ final class PlainTransfer: @unchecked Sendable, UpstreamBodySource, DeadlineHand
 
     // MARK: The engine's side, confined
 
-    /// True when the caller gave up before the engine saw the request.
-    var isCancelled: Bool { settlement.isAbandoned }
+    func start() { engine.start(self) }
+
+    func giveUp() {
+        engine.abort(self, PlainTransfer.cancelled)
+        settlement.settle(.failed(PlainTransfer.cancelled))
+    }
 
     func began(_ route: PlainRoute) {
         self.route = route

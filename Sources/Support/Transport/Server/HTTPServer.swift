@@ -190,17 +190,7 @@ public struct DrainReport: Sendable, Hashable {
 
 extension EventLoop {
     /// Runs `body` on the loop's thread and waits for its result.
-    func run<Result: Sendable, E: Error>(_ body: @escaping @Sendable () throws(E) -> Result) async throws(E) -> Result {
-        let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Swift.Result<Result, E>, Never>) in
-            execute {
-                do throws(E) {
-                    continuation.resume(returning: .success(try body()))
-                } catch {
-                    continuation.resume(returning: .failure(error))
-                }
-            }
-        }
-        return try result.get()
+    func run<Result: Sendable, E: Error>(_ body: @Sendable () throws(E) -> Result) async throws(E) -> Result {
+        try await LoopActor(self).run(body)
     }
 }

@@ -131,15 +131,15 @@ final class ServerLoop: DeadlineHandler, @unchecked Sendable {
         for connection in connections.values where connection.activity == .idle { connection.wake() }
     }
 
-    /// Waits until no connection is left or the deadline is over.
-    func waitUntilEmpty(deadline_ns: UInt64) async {
+    /// Waits until no connection is left or the deadline is over. On the loop, where it is resumed: see `Settlement`.
+    func waitUntilEmpty(deadline_ns: UInt64) async { await waitUntilEmpty(deadline_ns, on: actor) }
+
+    private func waitUntilEmpty(_ deadline_ns: UInt64, on actor: isolated LoopActor) async {
         await withCheckedContinuation { continuation in
-            loop.execute { [self] in
-                precondition(drainWaiter == nil, "one drain at a time")
-                drainWaiter = continuation
-                if connections.isEmpty { return finishDrainWait() }
-                drainDeadline = loop.schedule(at_ns: deadline_ns, self)
-            }
+            precondition(drainWaiter == nil, "one drain at a time")
+            drainWaiter = continuation
+            if connections.isEmpty { return finishDrainWait() }
+            drainDeadline = loop.schedule(at_ns: deadline_ns, self)
         }
     }
 
