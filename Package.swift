@@ -16,6 +16,7 @@ let package = Package(
     products: [
         .library(name: "RouterKit", targets: ["RouterKit"]),
         .library(name: "GPUServeKit", targets: ["GPUServeKit"]),
+        .library(name: "GPUServeKitTesting", targets: ["GPUServeKitTesting"]),
         .executable(name: "router", targets: ["router"]),
         .executable(name: "gpuserve", targets: ["gpuserve"]),
     ],
@@ -25,6 +26,7 @@ let package = Package(
             name: "CCurl", path: "Sources/Support/CCurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .target(name: "CPosix", path: "Sources/Support/CPosix"),
         .target(name: "CCuda", path: "Sources/Support/CCuda"),
+        .target(name: "CHash", path: "Sources/Support/CHash"),
         .target(name: "Wire", path: "Sources/Support/Wire", swiftSettings: strict),
         .target(
             name: "Transport", dependencies: ["Wire", "CCurl", "CPosix"], path: "Sources/Support/Transport",
@@ -32,7 +34,9 @@ let package = Package(
         // Floor 3: the kits. They never import each other.
         .target(name: "RouterKit", dependencies: ["Wire", "Transport", "CPosix"], swiftSettings: strict),
         .target(
-            name: "GPUServeKit", dependencies: ["Wire", "Transport", "CPosix", "CCuda"], swiftSettings: strict),
+            name: "GPUServeKit", dependencies: ["Wire", "Transport", "CPosix", "CCuda", "CHash"], swiftSettings: strict),
+        // Conformance suites for whoever writes a part of their own.
+        .target(name: "GPUServeKitTesting", dependencies: ["GPUServeKit"], swiftSettings: strict),
         // Floor 4: thin executables.
         .executableTarget(
             name: "router", dependencies: ["RouterKit", "Transport", "Wire"], path: "Sources/Demos/router",
@@ -58,8 +62,14 @@ let package = Package(
         .testTarget(
             name: "RouterTests", dependencies: ["router", "RouterKit", "Transport", "Wire"], swiftSettings: strict),
         .target(name: "CFakeCuda", dependencies: ["CCuda"], path: "Tests/CFakeCuda"),
+        .executableTarget(
+            name: "store-torture", dependencies: ["GPUServeKit"], path: "Tests/StoreTorture", swiftSettings: strict),
         .testTarget(
-            name: "GPUServeKitTests", dependencies: ["GPUServeKit", "CCuda", "CFakeCuda", "Transport", "Wire"],
+            name: "GPUServeKitTests",
+            dependencies: [
+                "GPUServeKit", "GPUServeKitTesting", "CCuda", "CFakeCuda", "CHash", "Transport", "Wire",
+                "store-torture",
+            ],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]

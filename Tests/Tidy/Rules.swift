@@ -15,7 +15,7 @@ enum Rules {
         ("Sources/Support/Wire/", []),
         ("Sources/Support/Transport/", ["Glibc", "Synchronization", "Wire", "CCurl", "CPosix"]),
         ("Sources/RouterKit/", ["Glibc", "Synchronization", "Wire", "Transport", "CPosix"]),
-        ("Sources/GPUServeKit/", ["Glibc", "Synchronization", "Wire", "Transport", "CCuda", "CPosix"]),
+        ("Sources/GPUServeKit/", ["Glibc", "Synchronization", "Wire", "Transport", "CCuda", "CHash", "CPosix"]),
     ]
 
     static let longestFile = 600

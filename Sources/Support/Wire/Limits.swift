@@ -164,7 +164,6 @@ public struct Limits: Sendable, Hashable {
     public var deviceStreamCount = 64
     /// Most modules loaded at once.
     public var deviceModuleCount = 256
-
     /// Longest module image.
     public var deviceModuleBytes = 512 * 1024 * 1024
     /// Most work of one stream that is submitted and not yet known to have finished.
@@ -173,6 +172,26 @@ public struct Limits: Sendable, Hashable {
     public var deviceWaiterCount = 4096
     /// Most pinned host memory of a staging pool.
     public var deviceStagingBytes = 8 * 1024 * 1024 * 1024
+
+    // MARK: Snapshots
+
+    /// Longest manifest of a snapshot: about two million chunks, or 8 TiB.
+    public var manifestBytes = 256 * 1024 * 1024
+    /// Longest chunk of a snapshot.
+    public var chunkBytes = 64 * 1024 * 1024
+    /// Longest name of a snapshot, region, module or fact.
+    public var snapshotNameBytes = 1024
+    /// Most tensors of a model file.
+    public var tensorCount = 1_000_000
+    /// Most dimensions of a tensor.
+    public var tensorRank = 16
+    /// Longest header of a model file (safetensors, GGUF): names, shapes and vocabularies.
+    public var modelHeaderBytes = 256 * 1024 * 1024
+    /// Length at which a directory store begins a new pack: what an interrupted pull may have to fetch again, and the
+    /// space that a pack's writer needs at once.
+    public var packBytes = 512 * 1024 * 1024
+    /// Longest wait for another process that collects a store's garbage, or writes while we want to.
+    public var storeLock_ms = 30_000
 
     /// The standard values.
     public init() {}

@@ -1,5 +1,6 @@
 #include "cposix_glibc.h"  // first; it says why
-// Linux headers that Swift's Glibc module leaves out, and the few calls that need _GNU_SOURCE.
+// Linux headers that Swift's Glibc module leaves out, and a few calls that need _GNU_SOURCE; those on sockets and files
+// are in the headers beside this one.
 #pragma once
 #include <stddef.h>
 #include <sys/epoll.h>
