@@ -32,7 +32,9 @@ let package = Package(
             name: "Transport", dependencies: ["Wire", "CCurl", "CPosix"], path: "Sources/Support/Transport",
             swiftSettings: strict),
         // Floor 3: the kits. They never import each other.
-        .target(name: "RouterKit", dependencies: ["Wire", "Transport", "CPosix"], swiftSettings: strict),
+        .target(
+            name: "RouterKit", dependencies: ["Wire", "Transport", "CPosix"],
+            resources: [.embedInCode("Policy/shipped-policy.json")], swiftSettings: strict),
         .target(
             name: "GPUServeKit", dependencies: ["Wire", "Transport", "CPosix", "CCuda", "CHash"], swiftSettings: strict),
         // Conformance suites for whoever writes a part of their own.

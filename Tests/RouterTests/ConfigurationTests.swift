@@ -86,6 +86,61 @@ import Wire
         #expect(failure.contains(message), "\(failure)")
     }
 
+    static let pool = #"""
+        {"name": "small", "tier": "cheap", "context_window": 8192, "deployments": [{"base_url": "http://127.0.0.1:1/v1"}]},
+        {"name": "middle", "tier": "mid", "context_window": 8192, "deployments": [{"base_url": "http://127.0.0.1:1/v1"}]},
+        {"name": "large", "tier": "strong", "context_window": 8192, "deployments": [{"base_url": "http://127.0.0.1:1/v1"}]}
+        """#
+
+    @Test func howToChooseIsRead() throws {
+        let read = try load(
+            #"{"models": [\#(Self.pool)], "policy": "p.json", "guarantee": {"loss_points": 0.5, "confidence": 0.9},"#
+                + #""guards": {"presets": ["legal"], "patterns": {"pay": ["payroll*"]}, "floor": "mid"},"#
+                + #""cascade": {"ask": ["small", "middle"], "compare": "similar", "gate": 0.1, "modes": ["cost"]}}"#)
+        #expect(read.policyPath == "p.json" && read.promise == Promise(loss: 0.005, confidence: 0.9))
+        #expect(read.guards?.rules.map(\.name) == ["legal", "pay"] && read.guards?.floor == .mid)
+        #expect(
+            read.cascade
+                == Cascade(
+                    ask: ["small", "middle"], acceptance: .agreement(.similar, minimumSimilarity: 0.9), gate: 0.1,
+                    modes: [.cost]))
+        let sure = try load(
+            #"{"models": [\#(Self.pool)], "cascade": {"ask": ["small"], "accept": "confidence", "most_surprise": 0.2}}"#
+        )
+        #expect(sure.cascade?.acceptance == .confidence(minimumMeanLogProbability: -0.2))
+        #expect(throws: LearnFileError.self) { _ = try read.policy() }
+        #expect(try sure.policy().table == .shipped)
+        let router = try Assembly(transport: RefusingTransport(), metrics: nil).router(sure, withLog: false)
+        #expect(router.configuration.cascade == sure.cascade)
+    }
+
+    @Test(arguments: [
+        (#""guarantee": {"loss_points": 101}"#, "guarantee.loss_points is missing or above 100"),
+        (#""guarantee": {"loss_points": 1, "confidence": 1}"#, "guarantee.confidence must lie between 0 and 1"),
+        (#""guarantee": {"los_points": 1}"#, "guarantee.los_points is not known; did you mean \"loss_points\"?"),
+        (#""guards": {"presets": ["medcal"]}"#, "did you mean \"medical\"?"),
+        (#""guards": {}"#, "guards guards nothing"),
+        (#""guards": {"patterns": {"Pay": ["x"]}}"#, "guards: Pay: a guard's name has"),
+        (#""guards": {"patterns": {"pay": ["a*b"]}}"#, "a * may only end the last one"),
+        (#""guards": {"preset": ["medical"]}"#, "guards.preset is not known; did you mean \"presets\"?"),
+        (#""cascade": {"ask": ["small"]}"#, "cascade.ask must name two different models"),
+        (#""cascade": {"ask": ["small", "small"]}"#, "cascade.ask must name two different models"),
+        (#""cascade": {"ask": ["small", "middel"]}"#, "did you mean \"middle\"?"),
+        (#""cascade": {"ask": ["small"], "accept": "agrement"}"#, "did you mean \"agreement\"?"),
+        (#""cascade": {"ask": ["small", "middle"], "gate": 2}"#, "lie within 0 and 1"),
+        (#""cascade": {"ask": ["small", "middle"], "modes": ["cots"]}"#, "did you mean \"cost\"?"),
+    ])
+    func mistakesInHowToChooseAreNamed(members: String, message: String) {
+        let failure = failure(#"{"models": [\#(Self.pool)], \#(members)}"#)
+        #expect(failure.contains(message), "\(failure)")
+    }
+
+    @Test func checkSaysWhatAGuaranteeLacks() throws {
+        let read = try load(#"{"models": [\#(Self.pool)], "guarantee": {"loss_points": 1}}"#)
+        let router = try Assembly(transport: RefusingTransport(), metrics: nil).router(read, withLog: false)
+        #expect(Check.advice(router, read).contains { $0.hasPrefix("guarantee: ") && $0.contains("strongest tier") })
+    }
+
     @Test func aMissingKeyIsFoundAtTheStartAndNeverPrinted() {
         let text =
             "{\"models\": [\(Self.model.replacing("\"base_url\"", with: "\"key_env\": \"NO_SUCH\", \"base_url\""))]}"
@@ -113,5 +168,12 @@ import Wire
         #expect(advice.contains { $0.contains("small has no price") })
         #expect(advice.contains { $0.contains("reachable from other machines") })
         #expect(advice.contains { $0.contains("no model speaks messages") })
+    }
+}
+
+/// No test here sends anything.
+private struct RefusingTransport: UpstreamTransport {
+    nonisolated(nonsending) func send(_ request: UpstreamRequest) async throws(TransportError) -> UpstreamResponse {
+        throw TransportError(.shuttingDown, "this test only decides")
     }
 }

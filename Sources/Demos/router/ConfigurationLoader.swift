@@ -33,6 +33,10 @@ extension GatewayConfiguration {
         configuration.limits = try limits(&root, configuration.limits)
         configuration.clients = try clients(&root)
         configuration.log = try log(&root)
+        configuration.policyPath = try root.string("policy")
+        configuration.promise = try promise(&root)
+        configuration.guards = try guards(&root)
+        configuration.cascade = try cascade(&root)
         let models = try root.objects("models") ?? []
         guard !models.isEmpty else { throw root.error("models is missing or empty: name at least one model") }
         for var model in models {
@@ -41,6 +45,11 @@ extension GatewayConfiguration {
             configuration.cards.append(card)
         }
         try root.finish()
+        for name in configuration.cascade?.ask ?? [] where !configuration.cards.contains(where: { $0.name == name }) {
+            let names = configuration.cards.map(\.name)
+            let hint = Suggestion.nearest(to: name, in: names).map { "; did you mean \"\($0)\"?" } ?? ""
+            throw root.error("cascade.ask names \"\(name)\", which is not among the models\(hint)")
+        }
         do {
             try ModelCard.validate(configuration.cards, limits: configuration.limits)
         } catch {

@@ -17,6 +17,12 @@ struct GatewayConfiguration: Sendable {
     var cards: [ModelCard] = []
     var clients: [ClientKeys.Client] = []
     var log: Log?
+    /// The policy file's path; nil for the shipped table.
+    var policyPath: String?
+    /// What is lost at most, with what confidence.
+    var promise: Promise?
+    var guards: GuardSet?
+    var cascade: Cascade?
     var limits = Limits.standard
     /// How long streams in flight may go on after SIGTERM.
     var drain_ms = 30_000

@@ -13,6 +13,8 @@ final class GatewayMetrics: RouterObserver {
             "router_attempts_total", labels: ["model", "deployment", "result"], help: "Tries at deployments.")
         var choices = CounterFamily(
             "router_choices_total", labels: ["model", "mode", "reason"], help: "Models chosen first, and why.")
+        var cascades = CounterFamily(
+            "router_cascades_total", labels: ["verdict"], help: "Requests for which cheap models were asked first.")
         var tokens = CounterFamily(
             "router_tokens_total", labels: ["model", "kind"], help: "Tokens as the upstreams counted them.")
         var cost = CounterFamily(
@@ -37,6 +39,7 @@ final class GatewayMetrics: RouterObserver {
             for attempt in decision.attempts {
                 counts.attempts.add(attempt.model, attempt.deployment, attempt.errorLabel ?? "ok")
             }
+            if let cascade = decision.cascade { counts.cascades.add(cascade.verdict.label) }
             if let usage = record.usage {
                 counts.tokens.add(model, "prompt", amount: Double(usage.promptTokens))
                 counts.tokens.add(model, "completion", amount: Double(usage.completionTokens))
@@ -63,7 +66,8 @@ final class GatewayMetrics: RouterObserver {
         let counts = counts.withLock { $0 }
         var out = ""
         for family in [
-            counts.requests, counts.refused, counts.attempts, counts.choices, counts.tokens, counts.cost, counts.saved,
+            counts.requests, counts.refused, counts.attempts, counts.choices, counts.cascades, counts.tokens,
+            counts.cost, counts.saved,
             counts.reloads,
         ] {
             family.write(to: &out)

@@ -16,19 +16,11 @@ struct OutcomeSetup {
         data = try arguments.required("data")
         tiers = try TierTable.read(path: try arguments.required("tiers"))
         classifier = HeuristicClassifier()
-        policy = TradePolicy(table: try arguments[option: "policy"].map(Self.policyTable))
+        policy = TradePolicy(table: try arguments[option: "policy"].map { try PolicyTable.read(path: $0) } ?? .shipped)
         guard arguments.words.isEmpty else { throw UsageError(message: "\(arguments.words[0]) is one word too many") }
     }
 
     var router: OutcomeRouter { OutcomeRouter(tiers: tiers, classifier: classifier, policy: policy) }
-
-    private static func policyTable(_ path: String) throws -> PolicyTable {
-        do {
-            return try PolicyTable(try WholeFile.read(path, mostBytes: ConfigurationFile.mostBytes))
-        } catch let error as PolicyTableError {
-            throw LearnFileError(path: path, detail: error.detail)
-        }
-    }
 
     /// Lines left out, for the person who runs the program; whoever reads standard output gets the rest.
     static func warn(_ report: OutcomeReport, _ path: String) {

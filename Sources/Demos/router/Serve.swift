@@ -91,6 +91,8 @@ struct Assembly {
         }
         var configuration = Router.Configuration(pool: pool, transport: transport)
         configuration.mode = file.mode
+        configuration.policy = try file.policy()
+        configuration.cascade = file.cascade
         configuration.limits = file.limits
         configuration.observer = metrics
         configuration.logsPrompts = file.log?.includesPrompts ?? false

@@ -9,7 +9,19 @@ enum Check {
         let file = try arguments.required("config")
         let configuration = try ConfigurationFile.load(file)
         print("\(file) is right: \(configuration.cards.count) models, mode \(configuration.mode.rawValue)")
-        for advice in advice(configuration) { print("note: \(advice)") }
+        let router = try Assembly(transport: NoTransport(), metrics: nil).router(configuration, withLog: false)
+        for advice in advice(configuration) + advice(router, configuration) { print("note: \(advice)") }
+    }
+
+    /// What calibration has for the pool.
+    static func advice(_ router: Router, _ configuration: GatewayConfiguration) -> [String] {
+        guard let policy = router.configuration.policy as? TradePolicy else { return [] }
+        if configuration.promise != nil {
+            guard let gap = policy.gap else { return [] }
+            return ["guarantee: \(gap), so every request goes to the strongest tier; see router calibrate"]
+        }
+        guard case .missing(let gap) = policy.fit, configuration.policyPath != nil else { return [] }
+        return ["the policy file is not used: \(gap)"]
     }
 
     /// Things that work and still surprise.
@@ -29,6 +41,13 @@ enum Check {
             advice.append("\(configuration.listen) is reachable from other machines and there are no client_keys")
         }
         return advice
+    }
+}
+
+/// Deciding needs no upstream.
+private struct NoTransport: UpstreamTransport {
+    nonisolated(nonsending) func send(_ request: UpstreamRequest) async throws(TransportError) -> UpstreamResponse {
+        throw TransportError(.shuttingDown, "this program only decides")
     }
 }
 
@@ -59,12 +78,6 @@ enum RouteOnce {
         }
     }
 
-    /// Deciding needs no upstream.
-    private struct NoTransport: UpstreamTransport {
-        nonisolated(nonsending) func send(_ request: UpstreamRequest) async throws(TransportError) -> UpstreamResponse {
-            throw TransportError(.shuttingDown, "this program only decides")
-        }
-    }
 }
 
 /// A decision as a person reads it.

@@ -4,17 +4,23 @@ import Wire
 public enum PolicyHash {
     /// SHA-256 in lower-case hex over the canonical text of `policy` and `cards`. Computed once per configuration,
     /// not per request.
-    public static func hex(policy: some RoutingPolicy, cards: [ModelCard]) -> String {
-        SHA256.hexHash(Array(canonicalText(policy: policy, cards: cards).utf8))
+    public static func hex(policy: some RoutingPolicy, cards: [ModelCard], cascade: Cascade? = nil) -> String {
+        SHA256.hexHash(Array(canonicalText(policy: policy, cards: cards, cascade: cascade).utf8))
     }
 
     /// What is hashed: one line per policy, card and deployment. Keys and the values of extra headers are left out,
     /// for a hash that anyone can see must not help to guess a secret.
-    public static func canonicalText(policy: some RoutingPolicy, cards: [ModelCard]) -> String {
+    public static func canonicalText(
+        policy: some RoutingPolicy, cards: [ModelCard], cascade: Cascade? = nil
+    ) -> String {
         var bytes: [UInt8] = []
         ByteText.append("policy ", to: &bytes)
         ByteText.append(policy.canonicalText, to: &bytes)
         ByteText.append("\n", to: &bytes)
+        if let cascade {
+            ByteText.append(cascade.canonicalText, to: &bytes)
+            ByteText.append("\n", to: &bytes)
+        }
         for card in cards { append(card, to: &bytes) }
         return String(decoding: bytes, as: UTF8.self)
     }

@@ -1,7 +1,7 @@
 /// What calibration found, per pool of models and mode: the numbers that ``TradePolicy`` chooses by.
 ///
 /// A table is made for one set of classifier weights and says which; for other weights its numbers mean nothing and
-/// are not used. On disk it is JSON that a person can read, with a checksum (`PolicyTable+File.swift`).
+/// are not used. On disk it is JSON that a person can read, with a checksum (`PolicyTable+Text.swift`).
 public struct PolicyTable: Sendable, Hashable {
     /// One model of a calibrated pool.
     public struct Model: Sendable, Hashable {
@@ -116,7 +116,7 @@ public struct PolicyTable: Sendable, Hashable {
         /// This entry.
         case calibrated(Pool)
         /// Nothing, and why.
-        case none(Gap)
+        case missing(Gap)
     }
 
     /// Why a table has nothing for a pool, or a promise cannot be kept on it.
@@ -151,34 +151,6 @@ public struct PolicyTable: Sendable, Hashable {
             case .notProven: "not_proven"
             }
         }
-    }
-
-    /// The entry for `cards` under a classifier of that version, or why there is none.
-    public func fit(_ cards: [ModelCard], classifierVersion version: String) -> Fit {
-        guard version == classifierVersion else { return .none(.otherWeights) }
-        let names = Set(cards.map(\.name))
-        guard
-            let pool = pools.first(where: {
-                $0.models.count == names.count && names.isSuperset(of: $0.models.map(\.name))
-            })
-        else { return .none(.unknownPool) }
-        for card in cards where pool.model(named: card.name)?.tier != card.tier || card.price == nil {
-            return .none(.changedModels)
-        }
-        return .calibrated(pool)
-    }
-}
-
-extension PolicyTable.Pool {
-    /// The trade that keeps `promise` at the prices of `cards`, or why there is none.
-    public func trade(keeping promise: Promise, for cards: [ModelCard]) -> Result<Trade, PolicyTable.Gap> {
-        for card in cards where card.price != model(named: card.name)?.price { return .failure(.changedPrices) }
-        guard let guarantee = guarantees.first(where: { $0.promise.covers(promise) }) else {
-            return .failure(.noPromise)
-        }
-        if let trade = guarantee.trade { return .success(trade) }
-        guard guarantee.rowCount < guarantee.neededRowCount else { return .failure(.notProven) }
-        return .failure(.tooFewRows(needed: guarantee.neededRowCount, have: guarantee.rowCount))
     }
 }
 

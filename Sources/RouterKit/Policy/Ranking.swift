@@ -49,10 +49,14 @@ struct Ranking: Sendable {
             chosen = scored
         }
         let choice = chosen!
+        order = [choice] + Ranking.failover(eligible, after: choice)
+    }
+
+    /// All of `eligible` but the choice, in the order of failover.
+    static func failover(_ eligible: [Scored], after choice: Scored) -> [Scored] {
         var order = eligible.filter { $0.index != choice.index }
-        order.sort { Ranking.isTriedSooner($0, $1, after: choice.tier) }
-        order.insert(choice, at: 0)
-        self.order = order
+        order.sort { isTriedSooner($0, $1, after: choice.tier) }
+        return order
     }
 
     /// Why `scored` stands where it stands.

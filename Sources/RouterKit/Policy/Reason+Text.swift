@@ -29,6 +29,13 @@ extension Reason: CustomStringConvertible {
             ByteText.append("guarantee: ", to: &bytes)
             Self.append(gap, to: &bytes)
             ByteText.append(", so the strongest tier", to: &bytes)
+        case .cascadeTop(let gain):
+            ByteText.append("cascade: answers unless cheaper models convince (predicted gain ", to: &bytes)
+            ByteText.appendFixed(gain, decimals: 4, to: &bytes)
+            ByteText.append(")", to: &bytes)
+        case .cascadeGate(let gain):
+            ByteText.append("cascade: alone, for the strongest is better by only ", to: &bytes)
+            ByteText.appendFixed(gain, decimals: 4, to: &bytes)
         case .guarded(let name):
             ByteText.append("guard ", to: &bytes)
             ByteText.append(name, to: &bytes)
@@ -60,7 +67,7 @@ extension Reason: CustomStringConvertible {
         ByteText.append(loss == 0.01 ? " point" : " points", to: &bytes)
     }
 
-    private static func append(_ gap: PolicyTable.Gap, to bytes: inout [UInt8]) {
+    fileprivate static func append(_ gap: PolicyTable.Gap, to bytes: inout [UInt8]) {
         switch gap {
         case .noTable: ByteText.append("nothing was calibrated", to: &bytes)
         case .otherWeights: ByteText.append("calibrated for another classifier", to: &bytes)
@@ -117,5 +124,14 @@ extension Reason: CustomStringConvertible {
             ByteText.append(" ms", to: &bytes)
         default: preconditionFailure("a reason without text")
         }
+    }
+}
+
+extension PolicyTable.Gap: CustomStringConvertible {
+    /// A phrase for people.
+    public var description: String {
+        var bytes: [UInt8] = []
+        Reason.append(self, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
     }
 }

@@ -12,6 +12,10 @@ public enum Reason: Sendable, Hashable {
     case guaranteed(Promise)
     /// A promise is asked for and no trade was proven to keep it, so the strongest eligible tier answers.
     case noGuarantee(PolicyTable.Gap)
+    /// Answers if the cheap models of the ``Cascade`` do not convince; predicted to be better by `gain` than they are.
+    case cascadeTop(gain: Double)
+    /// The best cheap model of the ``Cascade`` answers alone: the strongest is predicted to be better by `gain` only.
+    case cascadeGate(gain: Double)
     /// The request set off the guard of this name, so the strongest tier that can take it answers.
     case guarded(String)
     /// The classifier does not trust itself (`support` is low), so the strongest eligible tier answers.
@@ -70,6 +74,8 @@ public enum Reason: Sendable, Hashable {
         case .guaranteed: "guaranteed"
         case .noGuarantee: "no_guarantee"
         case .guarded: "guarded"
+        case .cascadeTop: "cascade_top"
+        case .cascadeGate: "cascade_gate"
         case .strongestForLowSupport: "low_support"
         case .pinned: "pinned"
         case .belowBand: "below_band"
@@ -96,7 +102,8 @@ public enum Reason: Sendable, Hashable {
     /// Whether the model cannot take the request at all.
     public var isRejection: Bool {
         switch self {
-        case .bestQuality, .cheapestInBand, .bestTrade, .guaranteed, .noGuarantee, .guarded, .strongestForLowSupport,
+        case .bestQuality, .cheapestInBand, .bestTrade, .guaranteed, .noGuarantee, .guarded, .cascadeTop, .cascadeGate,
+            .strongestForLowSupport,
             .pinned,
             .belowBand, .dearer, .tied, .priceUnknown, .worseTrade, .weakerTier:
             false

@@ -65,14 +65,14 @@ public struct TradePolicy: RoutingPolicy {
     /// This policy with its table looked up for `cards`; unbound, it uses bands and keeps promises by the strongest.
     public func bound(to cards: [ModelCard], classifierVersion: String) -> any RoutingPolicy {
         var bound = self
-        let fit = table?.fit(cards, classifierVersion: classifierVersion) ?? .none(.noTable)
+        let fit = table?.fit(cards, classifierVersion: classifierVersion) ?? .missing(.noTable)
         var outputTokens: [Int] = []
         var promised: Result<Trade, PolicyTable.Gap>
         switch fit {
         case .calibrated(let pool):
             outputTokens = cards.map { pool.model(named: $0.name)?.outputTokens ?? 0 }
             promised = promise.map { pool.trade(keeping: $0, for: cards) } ?? .failure(.noPromise)
-        case .none(let gap): promised = .failure(gap)
+        case .missing(let gap): promised = .failure(gap)
         }
         bound.binding = Binding(names: cards.map(\.name), fit: fit, outputTokens: outputTokens, promised: promised)
         return bound
@@ -80,6 +80,12 @@ public struct TradePolicy: RoutingPolicy {
 
     /// What the table had for the pool that this policy was bound to; `nil` when it is unbound.
     public var fit: PolicyTable.Fit? { binding?.fit }
+
+    /// Why the promise is kept by the strongest tier alone; `nil` when a trade was proven, or nothing is promised.
+    public var gap: PolicyTable.Gap? {
+        guard promise != nil, case .failure(let gap) = binding?.promised ?? .failure(.noTable) else { return nil }
+        return gap
+    }
 
     /// Plans for a request.
     public func choose(

@@ -32,6 +32,7 @@ extension Decision {
         appendSignals(to: &bytes)
         appendCandidates(to: &bytes)
         appendAttempts(to: &bytes)
+        appendCascade(to: &bytes)
         ByteText.append(#","policy_hash":""#, to: &bytes)
         ByteText.append(policyHash, to: &bytes)
         ByteText.append(#"","classifier":"#, to: &bytes)
@@ -81,6 +82,29 @@ extension Decision {
         ByteText.append(#"","reason":""#, to: &bytes)
         candidate.reason.appendText(to: &bytes)
         ByteText.append(#""}"#, to: &bytes)
+    }
+
+    private func appendCascade(to bytes: inout [UInt8]) {
+        guard let cascade else { return }
+        ByteText.append(#","cascade":{"verdict":""#, to: &bytes)
+        ByteText.append(cascade.verdict.rawValue, to: &bytes)
+        ByteText.append(#"","evidence":"#, to: &bytes)
+        ByteText.appendFixedOrNull(cascade.evidence, decimals: 4, to: &bytes)
+        ByteText.append(#","calls":["#, to: &bytes)
+        for (index, call) in cascade.calls.enumerated() {
+            ByteText.append(index == 0 ? #"{"model":"# : #",{"model":"#, to: &bytes)
+            ByteText.appendQuoted(call.model, to: &bytes)
+            if let usage = call.usage {
+                ByteText.append(#","prompt":"#, to: &bytes)
+                ByteText.append(usage.promptTokens, to: &bytes)
+                ByteText.append(#","completion":"#, to: &bytes)
+                ByteText.append(usage.completionTokens, to: &bytes)
+            }
+            ByteText.append(#","cost_usd":"#, to: &bytes)
+            ByteText.appendFixedOrNull(call.cost_usd, decimals: 9, to: &bytes)
+            ByteText.append("}", to: &bytes)
+        }
+        ByteText.append("]}", to: &bytes)
     }
 
     private func appendAttempts(to bytes: inout [UInt8]) {

@@ -55,6 +55,9 @@ public struct Decision: Sendable, Hashable {
     /// The model whose answer the client got; `nil` until one answered.
     public var servedModel: String?
 
+    /// What became of asking cheap models first; `nil` when the request did not go through a cascade.
+    public var cascade: CascadeRecord?
+
     /// The model that was chosen first.
     public var chosenModel: String { plan.chosen.model }
 

@@ -10,6 +10,8 @@ final class Exchange {
     let started_ns: UInt64
     var decision: Decision
     var usage: TokenUsage?
+    /// What calls cost whose answers the client did not get; nil once one of them is unknown.
+    private var otherCost_usd: Double? = 0
     private var firstByte_ns: UInt64?
     private var isSettled = false
     private var status: Int?
@@ -25,6 +27,11 @@ final class Exchange {
 
     func note(_ attempt: Decision.Attempt) { decision.attempts.append(attempt) }
 
+    /// A call whose answer the client does not get; nil when nobody knows what it cost.
+    func addCost(_ cost_usd: Double?) {
+        otherCost_usd = otherCost_usd.flatMap { sum in cost_usd.map { sum + $0 } }
+    }
+
     /// The client is about to get an answer with this status from this model.
     func answered(by model: String, status: Int) {
         decision.servedModel = model
@@ -39,7 +46,7 @@ final class Exchange {
         let now_ns = EventLoop.clock_ns()
         let record = LogRecord(
             decision: decision, status: status ?? self.status, outcome: outcome.rawValue, stream: call.view.stream,
-            client: call.clientName, usage: usage, cost_usd: cost_usd(of: decision.servedModel),
+            client: call.clientName, usage: usage, cost_usd: totalCost_usd,
             baseline_usd: cost_usd(of: decision.plan.alwaysStrong.model),
             latency_ms: Exchange.milliseconds(from: started_ns, to: now_ns),
             firstByte_ms: firstByte_ns.map { Exchange.milliseconds(from: started_ns, to: $0) },
@@ -47,6 +54,13 @@ final class Exchange {
         router.configuration.receipts.insert(decision)
         router.configuration.log?.append(record)
         router.configuration.observer?.finished(record)
+    }
+
+    /// What all calls of this exchange cost; nil when one of them is unknown. Without an answer, what was spent in vain.
+    private var totalCost_usd: Double? {
+        guard let other = otherCost_usd else { return nil }
+        if let own = cost_usd(of: decision.servedModel) { return own + other }
+        return decision.servedModel == nil && other > 0 ? other : nil
     }
 
     /// What this exchange's tokens cost at a model's price; nil when either is unknown.

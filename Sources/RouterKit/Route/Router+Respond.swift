@@ -18,10 +18,20 @@ extension Router {
             throw error
         }
         let exchange = Exchange(self, call, routed.decision, started_ns: started_ns)
+        if let start = routed.cascade {
+            switch try await askCheaply(exchange, start) {
+            case .answered(let reply): return reply
+            case .goUp: break
+            case .cancelled:
+                exchange.settle(.cancelled)
+                throw RouterError(.cancelled, "The client went away.", requestID: requestID)
+            }
+        }
+        let attemptBound = exchange.decision.attempts.count + configuration.limits.upstreamAttemptCount
         var failures = Failures()
         for candidate in routed.decision.plan.candidates {
             var tried = routed.pinnedDeployment.map { others(than: $0, of: candidate.model) } ?? []
-            while exchange.decision.attempts.count < configuration.limits.upstreamAttemptCount {
+            while exchange.decision.attempts.count < attemptBound {
                 let lease: Lease
                 do {
                     lease = try configuration.pool.lease(
@@ -220,7 +230,7 @@ extension Router {
         }
     }
 
-    private func reply(
+    func reply(
         _ exchange: Exchange, status: Int, fields: HTTPFields, _ body: RouterReply.Body
     ) throws(RouterError) -> RouterReply {
         var fields = fields

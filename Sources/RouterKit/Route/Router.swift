@@ -15,6 +15,8 @@ public final class Router: Sendable {
         public var classifier: any ComplexityClassifier = HeuristicClassifier()
         /// Chooses by the judgement.
         public var policy: any RoutingPolicy = TradePolicy()
+        /// Asks cheap models first, where it applies; nil for never.
+        public var cascade: Cascade?
         /// The mode of requests that name none.
         public var mode = RoutingMode.balanced
         /// Bounds.
@@ -62,7 +64,7 @@ public final class Router: Sendable {
             to: cards, classifierVersion: configuration.classifier.version)
         self.configuration = configuration
         self.pins = pins
-        policyHash = PolicyHash.hex(policy: configuration.policy, cards: cards)
+        policyHash = PolicyHash.hex(policy: configuration.policy, cards: cards, cascade: configuration.cascade)
     }
 
     /// A router with another configuration that still knows which deployment made which Responses answer.
@@ -100,7 +102,15 @@ public final class Router: Sendable {
                 let assessment = configuration.classifier.assess(call.view)
                 let mode = call.mode ?? bodyMode ?? configuration.mode
                 let plan = try configuration.policy.choose(view, for: call.view, given: assessment, mode: mode)
-                return routed(call, requestID, started_ns, plan, assessment, mode)
+                let start = configuration.cascade?.start(plan, for: call.view, mode: mode)
+                var routed = routed(call, requestID, started_ns, start?.plan ?? plan, assessment, mode)
+                if let start, !start.asked.isEmpty {
+                    routed.cascade = start
+                    routed.decision.cascade = CascadeRecord(
+                        verdict: .planned, calls: start.asked.map { .init(model: $0, usage: nil, cost_usd: nil) },
+                        evidence: nil)
+                }
+                return routed
             }
         } catch {
             throw RouterError(error, requestID: requestID)
@@ -129,4 +139,6 @@ struct Routed {
     var decision: Decision
     /// The only deployment that may answer, because it holds the state that `previous_response_id` names.
     var pinnedDeployment: String?
+    /// Cheap models to ask first.
+    var cascade: Cascade.Start?
 }

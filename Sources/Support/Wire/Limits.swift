@@ -129,6 +129,8 @@ public struct Limits: Sendable, Hashable {
     public var poolModelsCount = 1024
     /// Most deployments of one model.
     public var poolDeploymentsCount = 256
+    /// Longest policy file.
+    public var policyFileBytes = 4 * 1024 * 1024
     /// Most pools in a policy file, and most guarantees of one.
     public var policyPoolCount = 256
     /// Most receipts kept for `GET /v1/routes/{id}`; the oldest goes first.
