@@ -4,6 +4,29 @@ extension Run {
     /// Name and page of every picture.
     var pictures: [(name: String, page: ChartPage)] {
         [("routing-curves", curvesPage)] + (cascadePage.map { [("routing-cascade", $0)] } ?? [])
+            + (curves.isEmpty ? [] : [("routing-learning", learningPage)])
+    }
+
+    private var learningPage: ChartPage {
+        let charts = curves.map { curve in
+            let shipped = evaluation.sources.first { $0.name == curve.source }?.apgr
+            let ends = [curve.points.first?.labelsCount ?? 0, curve.points.last?.labelsCount ?? 1].map(Double.init)
+            var lines = [
+                Chart.Line("own labels only", curve.points.map { (x: Double($0.labelsCount), y: $0.apgr) }, .blue)
+            ]
+            if let shipped {
+                lines.append(Chart.Line("shipped weights", ends.map { (x: $0, y: shipped) }, .grey, isDashed: true))
+            }
+            let marks = curve.points.map {
+                Chart.Mark("worst to best draw", x: Double($0.labelsCount), y: $0.apgr, .blue, yInterval: $0.range)
+            }
+            return Chart(
+                title: curve.source, xTitle: "own labelled prompts", yTitle: "APGR", lines: lines, marks: marks,
+                xRange: 0...Double(LearningCurve.sizes.last ?? 1))
+        }
+        return ChartPage(
+            title: "What own labels are worth", note: "trained on nothing else, measured on the source's dev rows",
+            charts: charts)
     }
 
     private var curvesPage: ChartPage {
@@ -38,7 +61,7 @@ extension Run {
                     yInterval: (strong.quality + figures.differenceInterval.lowerBound)
                         * 100...(strong.quality
                         + figures.differenceInterval.upperBound) * 100,
-                    label: "\(cascade.shortName) + flash without a gate")
+                    label: "no gate")
             }
         }
         let models = source.models.indices.dropFirst().compactMap { position in

@@ -14,6 +14,8 @@ struct Run {
     var fitted: [ThreeTiers] = []
     var guarantees: [GuaranteeCheck] = []
     var cascades: [Cascade] = []
+    var leftOut: [LeaveOneOut] = []
+    var curves: [LearningCurve] = []
     private let started_ns = monotonicNanoseconds()
 
     init(_ options: Options) throws {
@@ -40,6 +42,7 @@ struct Run {
         measureShipped()
         measureGuarantee()
         measureCascade()
+        try measureTraining()
         measureBaselines(peer.value)
     }
 
@@ -87,6 +90,23 @@ struct Run {
         }
         set("cascade_saved_at_no_loss", cascades.compactMap { $0.bestWithoutLoss?.saved }.max())
         say("cascades")
+    }
+
+    /// What needs a trainer: own traffic, and sources that were never seen.
+    private mutating func measureTraining() throws {
+        guard let train = Shipped.train else {
+            report.notes.append("learning curves and leave-one-source-out were not measured: nothing can be trained")
+            return
+        }
+        for source in Outcomes.shippable {
+            curves.append(try LearningCurve(data.tiers[source]!, data, train: train))
+            say("own labels of \(source)")
+        }
+        for source in Outcomes.shippable {
+            if let result = try LeaveOneOut(source, data, train: train) { leftOut.append(result) }
+            say("without \(source)")
+        }
+        set("loso_worst_loss_points", leftOut.map { -$0.promised.difference * 100 }.max().map { max(0, $0) })
     }
 
     private mutating func measureBaselines(_ peer: (scores: [Baselines.Scores], note: String)) {
