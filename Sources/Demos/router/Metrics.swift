@@ -36,7 +36,7 @@ struct Histogram {
 /// closed sets in the code, never from a request, so the number of series is bounded.
 struct CounterFamily {
     /// Kept as they are until the page is asked for: counting must cost no string building.
-    private struct Series: Hashable {
+    private struct Labels: Hashable {
         var first: String
         var second: String
         var third: String
@@ -45,7 +45,10 @@ struct CounterFamily {
     let name: String
     let help: String
     let labels: [String]
-    private var values: [Series: Double] = [:]
+    private var series: [(labels: Labels, value: Double)] = []
+    /// Where the series lie that did not come early enough to be among the first few, which are found by looking.
+    private var places: [Labels: Int] = [:]
+    private static let firstFew = 8
 
     /// - Parameter labels: the names of the labels, at most three.
     init(_ name: String, labels: [String] = [], help: String) {
@@ -56,12 +59,22 @@ struct CounterFamily {
     }
 
     mutating func add(_ first: String = "", _ second: String = "", _ third: String = "", amount: Double = 1) {
-        values[Series(first: first, second: second, third: third), default: 0] += amount
+        let labels = Labels(first: first, second: second, third: third)
+        series[place(of: labels)].value += amount
+    }
+
+    /// Most families have few series that count: comparing with those costs less than hashing three strings.
+    private mutating func place(of labels: Labels) -> Int {
+        for index in series.indices.prefix(Self.firstFew) where series[index].labels == labels { return index }
+        if let known = places[labels] { return known }
+        series.append((labels, 0))
+        if series.count > Self.firstFew { places[labels] = series.count - 1 }
+        return series.count - 1
     }
 
     func write(to out: inout String) {
         out += "# HELP \(name) \(help)\n# TYPE \(name) counter\n"
-        let lines = values.map { series, value in
+        let lines = series.map { series, value in
             let pairs = CounterFamily.text(Array(zip(labels, [series.first, series.second, series.third])))
             return pairs.isEmpty ? "\(name) \(value.plain)\n" : "\(name){\(pairs)} \(value.plain)\n"
         }

@@ -95,10 +95,9 @@ public final class DecisionLog: Sendable {
     /// is closed. Never waits for the disk.
     @discardableResult
     public func append(_ record: borrowing LogRecord) -> Bool {
-        var line: [UInt8] = []
-        line.reserveCapacity(2_048)
+        var line = ByteWriter(capacity: 4_096)
         record.appendLine(to: &line, limits: limits)
-        return mailbox.append(line.span)
+        return line.withSpan { mailbox.append($0) }
     }
 
     /// How the log is doing.

@@ -48,7 +48,7 @@ public struct LogRecord: Sendable {
     }
 
     /// Appends the record as one line, the line feed included; members in a fixed order.
-    func appendLine(to bytes: inout [UInt8], limits: Limits) {
+    func appendLine(to bytes: inout some (ByteSink & ~Copyable), limits: Limits) {
         ByteText.append(#"{"v":1,"time_ms":"#, to: &bytes)
         ByteText.append(decision.time_unix_ms, to: &bytes)
         ByteText.append(#","model":"#, to: &bytes)
@@ -77,7 +77,7 @@ public struct LogRecord: Sendable {
         ByteText.append("}\n", to: &bytes)
     }
 
-    private func appendUsage(to bytes: inout [UInt8]) {
+    private func appendUsage(to bytes: inout some (ByteSink & ~Copyable)) {
         guard let usage else { return ByteText.append(#","usage":null"#, to: &bytes) }
         ByteText.append(#","usage":{"prompt":"#, to: &bytes)
         ByteText.append(usage.promptTokens, to: &bytes)

@@ -1,14 +1,16 @@
+import Wire
+
 extension Reason: CustomStringConvertible {
     /// A phrase for people. ASCII without quotes, backslashes or control characters: safe in a header field and,
     /// unescaped, in a JSON string.
     public var description: String {
-        var bytes: [UInt8] = []
+        var bytes = ByteWriter(capacity: 128)
         appendText(to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Appends ``description`` without making a string.
-    func appendText(to bytes: inout [UInt8]) {
+    func appendText(to bytes: inout some (ByteSink & ~Copyable)) {
         switch self {
         case .bestQuality: ByteText.append("best predicted quality", to: &bytes)
         case .cheapestInBand(let band):
@@ -62,12 +64,12 @@ extension Reason: CustomStringConvertible {
     }
 
     /// 0.01 as "1 point".
-    private static func appendPoints(_ loss: Double, to bytes: inout [UInt8]) {
+    private static func appendPoints(_ loss: Double, to bytes: inout some (ByteSink & ~Copyable)) {
         ByteText.appendFixed(loss * 100, decimals: 2, to: &bytes)
         ByteText.append(loss == 0.01 ? " point" : " points", to: &bytes)
     }
 
-    fileprivate static func append(_ gap: PolicyTable.Gap, to bytes: inout [UInt8]) {
+    fileprivate static func append(_ gap: PolicyTable.Gap, to bytes: inout some (ByteSink & ~Copyable)) {
         switch gap {
         case .noTable: ByteText.append("nothing was calibrated", to: &bytes)
         case .otherWeights: ByteText.append("calibrated for another classifier", to: &bytes)
@@ -85,7 +87,7 @@ extension Reason: CustomStringConvertible {
         }
     }
 
-    private func appendRejection(to bytes: inout [UInt8]) {
+    private func appendRejection(to bytes: inout some (ByteSink & ~Copyable)) {
         switch self {
         case .notAllowed: ByteText.append("not among the models this request may use", to: &bytes)
         case .notRequested: ByteText.append("the client named another model", to: &bytes)

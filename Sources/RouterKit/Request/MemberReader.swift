@@ -22,35 +22,62 @@ struct MemberReader {
 
     /// The members that are read. Each may be given once: with two, this router and the upstream might each believe
     /// a different one.
-    private enum Name: String, CaseIterable {
+    private enum Name: UInt32, CaseIterable {
         case model, stream, messages, input, prompt, system, instructions, tools, functions, reasoning, thinking, text
-        case conversationID = "conversation"
-        case streamOptions = "stream_options"
-        case toolChoice = "tool_choice"
-        case responseFormat = "response_format"
-        case outputFormat = "output_format"
-        case outputConfig = "output_config"
-        case maxTokens = "max_tokens"
-        case maxCompletionTokens = "max_completion_tokens"
-        case maxOutputTokens = "max_output_tokens"
-        case reasoningEffort = "reasoning_effort"
-        case previousResponseID = "previous_response_id"
+        case conversationID, streamOptions, toolChoice, responseFormat, outputFormat, outputConfig
+        case maxTokens, maxCompletionTokens, maxOutputTokens, reasoningEffort, previousResponseID
+
+        var text: StaticString {
+            switch self {
+            case .model: "model"
+            case .stream: "stream"
+            case .messages: "messages"
+            case .input: "input"
+            case .prompt: "prompt"
+            case .system: "system"
+            case .instructions: "instructions"
+            case .tools: "tools"
+            case .functions: "functions"
+            case .reasoning: "reasoning"
+            case .thinking: "thinking"
+            case .text: "text"
+            case .conversationID: "conversation"
+            case .streamOptions: "stream_options"
+            case .toolChoice: "tool_choice"
+            case .responseFormat: "response_format"
+            case .outputFormat: "output_format"
+            case .outputConfig: "output_config"
+            case .maxTokens: "max_tokens"
+            case .maxCompletionTokens: "max_completion_tokens"
+            case .maxOutputTokens: "max_output_tokens"
+            case .reasoningEffort: "reasoning_effort"
+            case .previousResponseID: "previous_response_id"
+            }
+        }
+
+        /// In the order of the raw values. Kept, because `allCases` makes a new array each time.
+        private static let texts = allCases.map(\.text)
+
+        init?(_ member: JSONMemberRanges, of document: JSONDocument) {
+            guard let place = document.key(of: member, isOneOf: Self.texts) else { return nil }
+            self.init(rawValue: UInt32(place))
+        }
     }
 
     /// Reads the members of `document`, which is an object.
     init(_ document: JSONDocument, _ dialect: Dialect) throws(RequestError) {
         var seen: UInt32 = 0
         var foundModel = false
-        for member in document.members() {
-            guard let name = Name(rawValue: member.key) else { continue }
-            let bit = UInt32(1) << UInt32(Name.allCases.firstIndex(of: name) ?? 0)
-            guard seen & bit == 0 else { throw Self.duplicate(name.rawValue, member.keyRange) }
+        for member in document.memberRanges {
+            guard let name = Name(member, of: document) else { continue }
+            let bit = UInt32(1) << name.rawValue
+            guard seen & bit == 0 else { throw Self.duplicate(name.text.description, member.key) }
             seen |= bit
             switch name {
             case .model:
                 try readModel(member, document)
                 foundModel = true
-            case .stream: try readStream(member)
+            case .stream: try readStream(member, document)
             case .streamOptions: try readStreamOptions(member, document)
             default: readFact(name, member, dialect, document)
             }
@@ -61,28 +88,28 @@ struct MemberReader {
         }
     }
 
-    private mutating func readModel(_ member: JSONMember, _ document: JSONDocument) throws(RequestError) {
-        guard member.kind == .string else {
+    private mutating func readModel(_ member: JSONMemberRanges, _ document: JSONDocument) throws(RequestError) {
+        guard document.kind(of: member) == .string else {
             throw RequestError(
-                .wrongType, #""model" must be a string."#, param: "model", offset: member.valueRange.lowerBound)
+                .wrongType, #""model" must be a string."#, param: "model", offset: member.value.lowerBound)
         }
-        model = JSONText.decodeString(document.bytes.span.extracting(member.valueRange))
-        modelRange = member.valueRange
+        model = JSONText.decodeString(document.bytes.span.extracting(member.value))
+        modelRange = member.value
     }
 
-    private mutating func readStream(_ member: JSONMember) throws(RequestError) {
-        switch member.kind {
+    private mutating func readStream(_ member: JSONMemberRanges, _ document: JSONDocument) throws(RequestError) {
+        switch document.kind(of: member) {
         case .true: stream = true
         case .false, .null: stream = false
         default:
             throw RequestError(
-                .wrongType, #""stream" must be true or false."#, param: "stream", offset: member.valueRange.lowerBound)
+                .wrongType, #""stream" must be true or false."#, param: "stream", offset: member.value.lowerBound)
         }
     }
 
-    private mutating func readStreamOptions(_ member: JSONMember, _ document: JSONDocument) throws(RequestError) {
-        streamOptions = member.valueRange
-        var cursor = JSONCursor(document, at: member.valueRange.lowerBound)
+    private mutating func readStreamOptions(_ member: JSONMemberRanges, _ document: JSONDocument) throws(RequestError) {
+        streamOptions = member.value
+        var cursor = JSONCursor(document, at: member.value.lowerBound)
         guard cursor.enterObject() else { return }
         while cursor.nextKey() {
             guard cursor.keyEquals("include_usage") else { continue }
@@ -99,9 +126,9 @@ struct MemberReader {
     }
 
     private mutating func readFact(
-        _ name: Name, _ member: JSONMember, _ dialect: Dialect, _ document: JSONDocument
+        _ name: Name, _ member: JSONMemberRanges, _ dialect: Dialect, _ document: JSONDocument
     ) {
-        let value = member.valueRange
+        let value = member.value
         var cursor = JSONCursor(document, at: value.lowerBound)
         switch name {
         case .model, .stream, .streamOptions: break
@@ -119,9 +146,10 @@ struct MemberReader {
         case .text, .outputConfig: if Self.move(&cursor, to: "format") { readFormat(&cursor) }
         case .maxTokens, .maxCompletionTokens, .maxOutputTokens:
             if let tokens = cursor.int(), tokens >= 0 { maxOutputTokens = max(maxOutputTokens ?? 0, tokens) }
-        case .reasoning, .reasoningEffort, .thinking: setsReasoning = setsReasoning || member.kind != .null
+        case .reasoning, .reasoningEffort, .thinking:
+            setsReasoning = setsReasoning || document.kind(of: member) != .null
         case .previousResponseID: previousResponseID = cursor.string()
-        case .conversationID: continuesStoredConversation = dialect == .responses && member.kind != .null
+        case .conversationID: continuesStoredConversation = dialect == .responses && document.kind(of: member) != .null
         }
     }
 
@@ -152,7 +180,7 @@ struct MemberReader {
     }
 
     /// Moves from an object to the value of its first member `key`; false when there is none, or no object.
-    private static func move(_ cursor: inout JSONCursor, to key: String) -> Bool {
+    private static func move(_ cursor: inout JSONCursor, to key: StaticString) -> Bool {
         guard cursor.enterObject() else { return false }
         while cursor.nextKey() {
             if cursor.keyEquals(key) { return true }

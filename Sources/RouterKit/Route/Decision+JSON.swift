@@ -1,14 +1,15 @@
+public import Wire
+
 extension Decision {
     /// The receipt as one line of JSON, members in a fixed order.
     public func json() -> [UInt8] {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(1_024)
+        var bytes = ByteWriter(capacity: 2_048)
         appendJSON(to: &bytes)
-        return bytes
+        return bytes.bytes
     }
 
     /// Appends ``json()``.
-    public func appendJSON(to bytes: inout [UInt8]) {
+    public func appendJSON(to bytes: inout some (ByteSink & ~Copyable)) {
         ByteText.append(#"{"id":"#, to: &bytes)
         ByteText.appendQuoted(requestID, to: &bytes)
         ByteText.append(#","time_ms":"#, to: &bytes)
@@ -42,7 +43,7 @@ extension Decision {
         ByteText.append("}", to: &bytes)
     }
 
-    private func appendSignals(to bytes: inout [UInt8]) {
+    private func appendSignals(to bytes: inout some (ByteSink & ~Copyable)) {
         ByteText.append(#","signals":["#, to: &bytes)
         for (index, signal) in signals.enumerated() {
             ByteText.append(index == 0 ? #"{"name":"# : #",{"name":"#, to: &bytes)
@@ -56,7 +57,7 @@ extension Decision {
         ByteText.append("]", to: &bytes)
     }
 
-    private func appendCandidates(to bytes: inout [UInt8]) {
+    private func appendCandidates(to bytes: inout some (ByteSink & ~Copyable)) {
         ByteText.append(#","candidates":["#, to: &bytes)
         var isFirst = true
         for candidate in plan.candidates {
@@ -67,7 +68,7 @@ extension Decision {
         ByteText.append("]", to: &bytes)
     }
 
-    private static func append(_ candidate: Candidate, isFirst: Bool, to bytes: inout [UInt8]) {
+    private static func append(_ candidate: Candidate, isFirst: Bool, to bytes: inout some (ByteSink & ~Copyable)) {
         ByteText.append(isFirst ? #"{"model":"# : #",{"model":"#, to: &bytes)
         ByteText.appendQuoted(candidate.model, to: &bytes)
         ByteText.append(#","tier":""#, to: &bytes)
@@ -84,7 +85,7 @@ extension Decision {
         ByteText.append(#""}"#, to: &bytes)
     }
 
-    private func appendCascade(to bytes: inout [UInt8]) {
+    private func appendCascade(to bytes: inout some (ByteSink & ~Copyable)) {
         guard let cascade else { return }
         ByteText.append(#","cascade":{"verdict":""#, to: &bytes)
         ByteText.append(cascade.verdict.rawValue, to: &bytes)
@@ -107,7 +108,7 @@ extension Decision {
         ByteText.append("]}", to: &bytes)
     }
 
-    private func appendAttempts(to bytes: inout [UInt8]) {
+    private func appendAttempts(to bytes: inout some (ByteSink & ~Copyable)) {
         ByteText.append(#","attempts":["#, to: &bytes)
         for (index, attempt) in attempts.enumerated() {
             ByteText.append(index == 0 ? #"{"model":"# : #",{"model":"#, to: &bytes)

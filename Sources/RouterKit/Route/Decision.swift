@@ -1,3 +1,5 @@
+import Wire
+
 /// The receipt of one routing decision: what was known, what was chosen, and why nothing else was.
 ///
 /// Together with the pool's cards it is enough to replay the choice. Holds neither prompt text nor keys.
@@ -82,14 +84,13 @@ public struct Decision: Sendable, Hashable {
 
     /// Why the choice fell as it did, in one line for people and for `x-router-reason`. ASCII without line breaks.
     public var reason: String {
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(128)
+        var bytes = ByteWriter(capacity: 192)
         appendReason(to: &bytes)
-        return String(decoding: bytes, as: UTF8.self)
+        return bytes.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
     }
 
     /// Appends ``reason``; free of characters that JSON escapes.
-    func appendReason(to bytes: inout [UInt8]) {
+    func appendReason(to bytes: inout some (ByteSink & ~Copyable)) {
         let chosen = plan.chosen
         ByteText.append(mode.rawValue, to: &bytes)
         ByteText.append(": ", to: &bytes)

@@ -33,13 +33,11 @@ enum ForwardedFields {
     static func upstream(
         from client: HTTPFields, deployment: Deployment, key: APIKey?
     ) throws(WireError) -> HTTPFields {
-        var fields = HTTPFields()
         var dropped = namedByConnection(client)
         for header in deployment.extraHeaders { dropped.insert(header.name) }
-        try client.forEach { name, value throws(WireError) in
-            if hopByHop.contains(name) || requestOnly.contains(name) || dropped.contains(name) { return }
-            if FieldNames.isRouters(name) { return }
-            try fields.append(name: name, value: value)
+        var fields = client.filtered { name, _ in
+            !(hopByHop.contains(name) || requestOnly.contains(name) || dropped.contains(name)
+                || FieldNames.isRouters(name))
         }
         if let key {
             switch deployment.authentication {
@@ -55,17 +53,16 @@ enum ForwardedFields {
     /// What the client gets of the upstream's fields. `x-request-id` is renamed: the router answers with its own, under
     /// which the receipt can be fetched.
     static func downstream(from upstream: HTTPFields) throws(WireError) -> HTTPFields {
-        var fields = HTTPFields()
         let dropped = namedByConnection(upstream)
-        try upstream.forEach { name, value throws(WireError) in
-            if hopByHop.contains(name) || responseOnly.contains(name) || dropped.contains(name) { return }
-            if FieldNames.isRouters(name) { return }
-            if requestID.contains(name) {
-                try fields.append(name: "x-upstream-request-id".utf8.span, value: value)
-            } else {
-                try fields.append(name: name, value: value)
-            }
+        var hasID = false
+        var fields = upstream.filtered { name, _ in
+            if hopByHop.contains(name) || responseOnly.contains(name) || dropped.contains(name) { return false }
+            if FieldNames.isRouters(name) { return false }
+            guard requestID.contains(name) else { return true }
+            hasID = true
+            return false
         }
+        if hasID { for id in upstream.values("x-request-id") { try fields.add("x-upstream-request-id", text: id) } }
         return fields
     }
 

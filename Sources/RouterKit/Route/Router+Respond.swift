@@ -235,9 +235,10 @@ extension Router {
     ) throws(RouterError) -> RouterReply {
         var fields = fields
         do {
-            try fields.append("x-request-id", exchange.requestID)
-            try fields.append("x-router-model", exchange.decision.servedModel ?? exchange.decision.chosenModel)
-            try fields.append("x-router-reason", exchange.decision.reason)
+            fields.reserve(fields: 3, bytes: 256)
+            try fields.add("x-request-id", text: exchange.requestID)
+            try fields.add("x-router-model", text: exchange.decision.servedModel ?? exchange.decision.chosenModel)
+            try fields.add("x-router-reason", text: exchange.decision.reason)
         } catch {
             throw RouterError(.upstreamFailed, error.description, requestID: exchange.requestID)
         }

@@ -18,27 +18,34 @@ enum UsageReader {
         guard let document = try? JSONDocument(validating: bytes, in: part), document.kind == .object else {
             return summary
         }
-        var cursor = JSONCursor(document)
-        guard cursor.enterObject() else { return summary }
-        while cursor.nextKey() {
-            let kind = cursor.kind
-            if cursor.keyEquals("usage") {
-                if kind == .object { summary.usage = read(&cursor) }
-            } else if cursor.keyEquals("id") {
-                if kind == .string { summary.id = cursor.string() }
-            } else if cursor.keyEquals("error") {
+        for member in document.memberRanges {
+            let kind = document.kind(of: member)
+            if document.key(of: member, equals: "usage") {
+                guard kind == .object else { continue }
+                var cursor = JSONCursor(document, at: member.value.lowerBound)
+                summary.usage = read(&cursor)
+            } else if document.key(of: member, equals: "id") {
+                if kind == .string { summary.id = text(of: member, in: document) }
+            } else if document.key(of: member, equals: "error") {
                 if kind != .null, kind != .false { summary.hasError = true }
-            } else if cursor.keyEquals("type") {
-                if kind == .string, cursor.string() == "error" { summary.hasError = true }
-            } else if answerKeys.contains(where: { cursor.keyEquals($0) }) {
+            } else if document.key(of: member, equals: "type") {
+                if kind == .string, text(of: member, in: document) == "error" { summary.hasError = true }
+            } else if isAnswer(member, of: document) {
                 summary.hasAnswer = true
             }
         }
         return summary
     }
 
-    /// Members that only a real answer has, over all dialects.
-    private static let answerKeys = ["choices", "output", "content", "data"]
+    private static func text(of member: JSONMemberRanges, in document: JSONDocument) -> String {
+        JSONText.decodeString(document.bytes.span.extracting(member.value))
+    }
+
+    /// Whether this is a member that only a real answer has, over all dialects.
+    private static func isAnswer(_ member: JSONMemberRanges, of document: JSONDocument) -> Bool {
+        document.key(of: member, equals: "choices") || document.key(of: member, equals: "output")
+            || document.key(of: member, equals: "content") || document.key(of: member, equals: "data")
+    }
 
     private static func read(_ cursor: inout JSONCursor) -> TokenUsage? {
         var usage = TokenUsage(promptTokens: 0, completionTokens: 0)
@@ -80,7 +87,7 @@ enum UsageReader {
         return value
     }
 
-    private static func detail(_ key: String, _ cursor: inout JSONCursor) -> Int {
+    private static func detail(_ key: StaticString, _ cursor: inout JSONCursor) -> Int {
         var value = 0
         guard cursor.enterObject() else { return 0 }
         while cursor.nextKey() {

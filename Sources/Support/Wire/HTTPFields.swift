@@ -60,6 +60,35 @@ public struct HTTPFields: Sendable {
         if let fault = appendReportingFault(name: name, value: value) { throw fault }
     }
 
+    /// Adds a field line whose name stands in the program's source: no string is made of it.
+    ///
+    /// Throws `malformedField` when the value holds a control byte.
+    public mutating func add(_ name: StaticString, text value: String) throws(WireError) {
+        var value = value
+        let fault = name.withUTF8Buffer { name in
+            value.withUTF8 { value in appendReportingFault(name: name.span, value: value.span) }
+        }
+        if let fault { throw fault }
+    }
+
+    /// Makes room for so many more field lines, whose names and values together have so many bytes.
+    public mutating func reserve(fields: Int, bytes: Int) {
+        storage.reserveCapacity(storage.count + bytes)
+        entries.reserveCapacity(entries.count + fields)
+    }
+
+    /// The field lines that `keep` wants, in order. Shares their bytes: nothing is copied or checked again.
+    public func filtered(_ keep: (_ name: Span<UInt8>, _ value: Span<UInt8>) -> Bool) -> HTTPFields {
+        let span = storage.span
+        var kept: [Entry] = []
+        // Whoever filters fields mostly adds a few.
+        kept.reserveCapacity(entries.count + 4)
+        for entry in entries where keep(span.extracting(entry.name), span.extracting(entry.value)) {
+            kept.append(entry)
+        }
+        return HTTPFields(storage: storage, entries: kept)
+    }
+
     /// Adds a field line written in the program's source. A wrong one is our bug, so it traps.
     public mutating func add(_ name: StaticString, _ value: StaticString) {
         let fault = name.withUTF8Buffer { name in

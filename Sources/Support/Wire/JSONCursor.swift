@@ -95,7 +95,13 @@ public struct JSONCursor: Sendable {
     // MARK: Reading
 
     /// Whether the key last passed, escapes resolved, is `key`.
+    @_disfavoredOverload
     public func keyEquals(_ key: String) -> Bool { JSONText.equals(bytes.span.extracting(keyRange), key) }
+
+    /// Whether the key last passed, escapes resolved, is `key`; several times as fast as the form for any string.
+    public func keyEquals(_ key: StaticString) -> Bool {
+        JSONText.equals(bytes.span.extracting(keyRange), literal: key)
+    }
 
     /// The key last passed, escapes resolved.
     public var key: String { JSONText.decodeString(bytes.span.extracting(keyRange)) }

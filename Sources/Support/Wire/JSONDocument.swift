@@ -49,6 +49,14 @@ public struct JSONMember: Sendable, Hashable {
     public let kind: JSONKind
 }
 
+/// Where a member of an object lies.
+public struct JSONMemberRanges: Sendable, Hashable {
+    /// The bytes of the key, quotes included.
+    public let key: Range<Int>
+    /// The bytes of the value, without blanks around it.
+    public let value: Range<Int>
+}
+
 /// Bytes that are one valid JSON text (RFC 8259), kept as they are.
 ///
 /// Holding one is the proof of validity on which `JSONCursor` relies. Duplicate keys are allowed and stay visible:
@@ -58,8 +66,8 @@ public struct JSONDocument: Sendable {
     public let bytes: [UInt8]
     /// Where the value lies in `bytes`, without blanks around it.
     public let range: Range<Int>
-    /// Members of the outermost object.
-    private let ranges: [JSONValidator.Member]
+    /// Where the members of the outermost object lie, in order, duplicates included; see `members` for their keys as text.
+    public let memberRanges: [JSONMemberRanges]
 
     /// Checks `bytes`, or the part of them in `part`, from end to end.
     ///
@@ -71,27 +79,42 @@ public struct JSONDocument: Sendable {
         var validator = JSONValidator(limits: limits)
         let part = part ?? 0..<bytes.count
         range = try validator.validate(bytes.span.extracting(0..<part.upperBound), from: part.lowerBound)
-        ranges = validator.members
+        memberRanges = validator.members
         self.bytes = bytes
     }
 
     /// The kind of the outermost value.
     public var kind: JSONKind { JSONKind(firstByte: bytes[range.lowerBound]) }
 
+    /// The kind of a member's value.
+    public func kind(of member: JSONMemberRanges) -> JSONKind { JSONKind(firstByte: bytes[member.value.lowerBound]) }
+
+    /// Whether a member's key, escapes resolved, is `key`.
+    public func key(of member: JSONMemberRanges, equals key: StaticString) -> Bool {
+        JSONText.equals(bytes.span.extracting(member.key), literal: key)
+    }
+
+    /// The place in `keys` of a member's key, escapes resolved; nil when it is none of them.
+    public func key(of member: JSONMemberRanges, isOneOf keys: [StaticString]) -> Int? {
+        let key = bytes.span.extracting(member.key)
+        for place in keys.indices where JSONText.equals(key, literal: keys[place]) { return place }
+        return nil
+    }
+
     /// Number of members of the outermost object; 0 when it is not an object.
-    public var memberCount: Int { ranges.count }
+    public var memberCount: Int { memberRanges.count }
 
     /// All members of the outermost object in order, duplicates included; none when it is not an object.
-    public func members() -> [JSONMember] { ranges.map(member) }
+    public func members() -> [JSONMember] { memberRanges.map(member) }
 
     /// The members of the outermost object whose key, escapes resolved, is `key`. More than one is a duplicate.
     public func members(named key: String) -> [JSONMember] {
-        ranges.filter { JSONText.equals(bytes.span.extracting($0.key), key) }.map(member)
+        memberRanges.filter { JSONText.equals(bytes.span.extracting($0.key), key) }.map(member)
     }
 
     /// The first member of the outermost object whose key, escapes resolved, is `key`.
     public func firstMember(_ key: String) -> JSONMember? {
-        ranges.first { JSONText.equals(bytes.span.extracting($0.key), key) }.map(member)
+        memberRanges.first { JSONText.equals(bytes.span.extracting($0.key), key) }.map(member)
     }
 
     /// All elements of the outermost array; none when it is not an array. Takes memory for each element: walk a long
@@ -107,7 +130,7 @@ public struct JSONDocument: Sendable {
         return found
     }
 
-    private func member(_ ranges: JSONValidator.Member) -> JSONMember {
+    private func member(_ ranges: JSONMemberRanges) -> JSONMember {
         JSONMember(
             keyRange: ranges.key, key: JSONText.decodeString(bytes.span.extracting(ranges.key)),
             valueRange: ranges.value, kind: JSONKind(firstByte: bytes[ranges.value.lowerBound]))

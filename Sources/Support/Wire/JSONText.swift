@@ -59,6 +59,22 @@ public enum JSONText {
         return decodeString(bytes).utf8.elementsEqual(text.utf8)
     }
 
+    /// Whether a JSON string, quotes included in `bytes`, has exactly the text `literal` once its escapes are resolved.
+    @inline(__always)
+    static func equals(_ bytes: Span<UInt8>, literal: StaticString) -> Bool {
+        let have = bytes.count - 2
+        // An escape is longer than what it stands for, so a string of the same length has none if it is equal.
+        if have == literal.utf8CodeUnitCount { return bytes.equals(1..<(have + 1), literal: literal) }
+        return have > literal.utf8CodeUnitCount && equalsEscaped(bytes, literal)
+    }
+
+    /// The same for a longer one, which is equal only when it holds escapes.
+    @inline(never)
+    private static func equalsEscaped(_ bytes: Span<UInt8>, _ literal: StaticString) -> Bool {
+        guard bytes.firstIndex(of: ASCII.backslash, in: 1..<(bytes.count - 1)) != nil else { return false }
+        return equals(bytes, literal.description)
+    }
+
     /// Appends `text` as a JSON string in quotes. Only what must be escaped is.
     public static func appendQuoted(_ text: String, to output: inout [UInt8]) {
         var text = text
@@ -77,6 +93,11 @@ public enum JSONText {
             index = stop + 1
         }
         output.append(ASCII.quote)
+    }
+
+    /// Whether text may stand between the quotes of a JSON string as it is.
+    public static func needsNoEscape(_ text: Span<UInt8>) -> Bool {
+        text.first(ByteSets.MustEscape.self, from: 0) == text.count
     }
 
     private static func appendEscape(of byte: UInt8, to output: inout [UInt8]) {

@@ -2,16 +2,10 @@
 ///
 /// The nesting is kept as one bit a level, not on the call stack, so that deep input cannot overflow anything.
 struct JSONValidator {
-    /// Where a member of the outermost object lies.
-    struct Member: Sendable {
-        var key: Range<Int>
-        var value: Range<Int>
-    }
-
     private let limits: Limits
     private var nesting = Nesting()
     /// Members of the outermost object, in order.
-    private(set) var members: [Member] = []
+    private(set) var members: [JSONMemberRanges] = []
     private var memberKey = 0..<0
     private var memberStart = 0
 
@@ -122,7 +116,7 @@ struct JSONValidator {
                 offset: memberKey.lowerBound)
         }
         if members.isEmpty { members.reserveCapacity(16) }
-        members.append(Member(key: memberKey, value: memberStart..<end))
+        members.append(JSONMemberRanges(key: memberKey, value: memberStart..<end))
     }
 
     static func unexpected(_ span: Span<UInt8>, _ index: Int, wanted: String) -> WireError {

@@ -39,8 +39,8 @@ import Wire
         let lines = try ForwardedFields.downstream(from: upstream).map { "\($0.name): \($0.value)" }
         #expect(
             lines == [
-                "Content-Type: application/json", "x-upstream-request-id: up-1", "retry-after-ms: 20",
-                "openai-processing-ms: 5",
+                "Content-Type: application/json", "retry-after-ms: 20", "openai-processing-ms: 5",
+                "x-upstream-request-id: up-1",
             ])
     }
 
