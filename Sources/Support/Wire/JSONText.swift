@@ -65,7 +65,9 @@ public enum JSONText {
         let have = bytes.count - 2
         // An escape is longer than what it stands for, so a string of the same length has none if it is equal.
         if have == literal.utf8CodeUnitCount { return bytes.equals(1..<(have + 1), literal: literal) }
-        return have > literal.utf8CodeUnitCount && equalsEscaped(bytes, literal)
+        guard have > literal.utf8CodeUnitCount else { return false }
+        // The first byte settles nearly all others.
+        return (bytes[1] == ASCII.backslash || bytes[1] == literal.utf8Start.pointee) && equalsEscaped(bytes, literal)
     }
 
     /// The same for a longer one, which is equal only when it holds escapes.
