@@ -54,6 +54,12 @@ struct InboundBody {
         }
     }
 
+    /// The whole rest of an announced body was taken without `take`.
+    mutating func complete() {
+        hasStarted = true
+        framing = .complete
+    }
+
     /// The capacity that a body's buffer should have before its next piece: as it is while a piece fits, else doubled from
     /// what has arrived, and never more than the whole body. So memory follows what came and not what was announced, and
     /// every byte is moved about once.

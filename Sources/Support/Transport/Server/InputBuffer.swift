@@ -31,6 +31,13 @@ struct InputBuffer {
         if start == bytes.count { removeAll() }
     }
 
+    /// Hands over the bytes themselves when they are exactly `count`; nil, changing nothing, when they are not.
+    mutating func takeWhole(_ count: Int) -> [UInt8]? {
+        guard start == 0, bytes.count == count else { return nil }
+        defer { removeAll() }
+        return bytes
+    }
+
     /// Drops everything and gives the memory back.
     mutating func removeAll() {
         bytes = []

@@ -116,12 +116,12 @@ extension ServerConnection {
         var bytes: [UInt8] = []
         if let announced = inbound.announcedRemaining {
             guard announced <= limitBytes else { throw Self.tooLarge(limitBytes) }
-            bytes.reserveCapacity(min(announced, server.scratch.count))
+            if announced > input.count { bytes.reserveCapacity(min(announced, server.scratch.count)) }
         }
         var count: Int
         repeat {
             count = bytes.count
-            if let left = inbound.announcedRemaining {
+            if let left = inbound.announcedRemaining, left > input.count {
                 bytes.reserveCapacity(
                     InboundBody.capacity(
                         having: count, of: bytes.capacity, expecting: left, inPiecesOf: server.scratch.count))
@@ -158,6 +158,12 @@ extension ServerConnection {
     /// One step: takes bytes that are here, or waits for some.
     private nonisolated(nonsending) func receiveBody(into output: inout [UInt8]) async throws(TransportError) {
         if !input.isEmpty {
+            // The usual case: the whole body came with its head, and nothing behind it.
+            if output.isEmpty, let left = inbound.announcedRemaining, let whole = input.takeWhole(left) {
+                inbound.complete()
+                output = whole
+                return
+            }
             let taken = try takeBody(from: nil, into: &output)
             input.consume(taken)
             return
