@@ -39,12 +39,14 @@ let package = Package(
             name: "GPUServeKit", dependencies: ["Wire", "Transport", "CPosix", "CCuda", "CHash"], swiftSettings: strict),
         // Conformance suites for whoever writes a part of their own.
         .target(name: "GPUServeKitTesting", dependencies: ["GPUServeKit"], swiftSettings: strict),
-        // Floor 4: thin executables.
+        // Floor 4: thin executables, and what their command lines share.
+        .target(name: "DemoSupport", path: "Sources/Demos/Shared", swiftSettings: strict),
         .executableTarget(
-            name: "router", dependencies: ["RouterKit", "Transport", "Wire"], path: "Sources/Demos/router",
+            name: "router", dependencies: ["DemoSupport", "RouterKit", "Transport", "Wire"],
+            path: "Sources/Demos/router",
             swiftSettings: strict),
         .executableTarget(
-            name: "gpuserve", dependencies: ["GPUServeKit", "Wire"], path: "Sources/Demos/gpuserve",
+            name: "gpuserve", dependencies: ["DemoSupport", "GPUServeKit"], path: "Sources/Demos/gpuserve",
             swiftSettings: strict),
         // Benchmarks: one executable a question; the writer of results is shared.
         .executableTarget(
@@ -62,7 +64,8 @@ let package = Package(
         .testTarget(
             name: "RouterKitTests", dependencies: ["RouterKit", "Transport", "Wire"], swiftSettings: strict),
         .testTarget(
-            name: "RouterTests", dependencies: ["router", "RouterKit", "Transport", "Wire"], swiftSettings: strict),
+            name: "RouterTests", dependencies: ["DemoSupport", "router", "RouterKit", "Transport", "Wire"],
+            swiftSettings: strict),
         .target(name: "CFakeCuda", dependencies: ["CCuda"], path: "Tests/CFakeCuda"),
         .executableTarget(
             name: "store-torture", dependencies: ["GPUServeKit"], path: "Tests/StoreTorture", swiftSettings: strict),

@@ -81,5 +81,6 @@ if [ "$tier" = all ]; then
     add_swift_totals thread-sanitizer
     check planted-race Scripts/planted_race.sh "${tsan[@]}"
     check fuzz-long Tests/Fuzz/run.sh 120
+    check cuda-abi Scripts/check_cuda_abi.sh
 fi
 finish

@@ -15,13 +15,13 @@ ROOT = Path(__file__).resolve().parents[2]
 ALL_DIALECTS = ["chat_completions", "responses", "messages", "completions", "embeddings"]
 
 
-def find_binary() -> str:
-    """The gateway to test: ROUTER_BINARY, or a debug build of the checkout."""
-    if given := os.environ.get("ROUTER_BINARY"):
+def find_binary(product: str = "router") -> str:
+    """The program to test: ROUTER_BINARY (for another product, its name), or a debug build of the checkout."""
+    if given := os.environ.get(f"{product.upper()}_BINARY"):
         return given
-    subprocess.run(["swift", "build", "--product", "router"], cwd=ROOT, check=True)
+    subprocess.run(["swift", "build", "--product", product], cwd=ROOT, check=True)
     shown = subprocess.run(["swift", "build", "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True)
-    return str(Path(shown.stdout.strip()) / "router")
+    return str(Path(shown.stdout.strip()) / product)
 
 
 def deployment(url: str, identifier: str = "a", **more) -> dict:

@@ -38,15 +38,17 @@ import Testing
         #expect(Rules.unusedLimits(table: table, users: users) == [])
     }
 
-    /// Foundation is 84 MB of shared libraries; the gateway is to run without it.
-    @Test func `the built gateway loads no Foundation`() throws {
-        let built = ["debug", "release"].map { SourceTree.root.appendingPathComponent(".build/\($0)/router") }
+    /// Foundation is 84 MB of shared libraries; the programs are to run without it. A GPU's driver is found at run time.
+    @Test(arguments: ["router", "gpuserve"])
+    func `the built programs load neither Foundation nor a GPU's driver`(program: String) throws {
+        let built = ["debug", "release"].map { SourceTree.root.appendingPathComponent(".build/\($0)/\(program)") }
             .filter { FileManager.default.isExecutableFile(atPath: $0.path) }
-        if built.isEmpty { print("not checked: no built 'router' under .build") }
+        if built.isEmpty { print("not checked: no built '\(program)' under .build") }
         for binary in built {
             let libraries = try sharedLibraries(of: binary)
             #expect(libraries.contains("libc.so"), "ldd names no C library, so its answer cannot be trusted")
             #expect(!libraries.contains("libFoundation"), "\(binary.path) loads Foundation")
+            #expect(!libraries.contains("libcuda"), "\(binary.path) loads the CUDA driver at its start")
         }
     }
 

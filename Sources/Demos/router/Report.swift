@@ -1,3 +1,4 @@
+import DemoSupport
 import RouterKit
 
 /// `router report`: what a decision log says about money and failures.

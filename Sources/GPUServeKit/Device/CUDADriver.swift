@@ -52,6 +52,8 @@ public struct CUDADriver: @unchecked Sendable {
     }
 
     /// `12.2` for 12020.
+    public var versionText: String { Self.text(version) }
+
     static func text(_ version: Int) -> String { "\(version / 1000).\(version % 1000 / 10)" }
 
     /// Turns a result into an error that names the call.

@@ -7,7 +7,9 @@ struct CUDAResult: RawRepresentable, Sendable, Hashable {
     static let peerAccessAlreadyEnabled = CUDAResult(rawValue: 704)
     static let notReady = CUDAResult(rawValue: 600)
 
-    var name: String { Self.known[rawValue]?.name ?? "CUDA error \(rawValue)" }
+    var name: String {
+        Self.known[rawValue]?.name ?? Self.names[rawValue].map { "CUDA_ERROR_" + $0 } ?? "CUDA error \(rawValue)"
+    }
     var code: DeviceError.Code { Self.known[rawValue]?.code ?? .driverFailed }
     var remedy: String { Self.known[rawValue]?.remedy ?? "look the number up in the driver's cuda.h" }
 
@@ -77,5 +79,25 @@ struct CUDAResult: RawRepresentable, Sendable, Hashable {
         ),
         900: Entry("STREAM_CAPTURE_UNSUPPORTED", .invalidArgument, "not allowed while the stream is captured"),
         999: Entry("UNKNOWN", .driverFailed, "see the kernel log (dmesg | grep -i nvrm)"),
+    ]
+
+    /// The rest of the names: results that calls of this kit are not known to return.
+    private static let names: [Int32: String] = [
+        36: "CALL_REQUIRES_NEWER_DRIVER", 102: "DEVICE_NOT_LICENSED", 202: "CONTEXT_ALREADY_CURRENT",
+        206: "UNMAP_FAILED", 207: "ARRAY_IS_MAPPED", 208: "ALREADY_MAPPED", 210: "ALREADY_ACQUIRED",
+        211: "NOT_MAPPED", 212: "NOT_MAPPED_AS_ARRAY", 213: "NOT_MAPPED_AS_POINTER", 215: "UNSUPPORTED_LIMIT",
+        216: "CONTEXT_ALREADY_IN_USE", 219: "INVALID_GRAPHICS_CONTEXT", 224: "UNSUPPORTED_EXEC_AFFINITY",
+        225: "UNSUPPORTED_DEVSIDE_SYNC", 226: "CONTAINED", 300: "INVALID_SOURCE", 301: "FILE_NOT_FOUND",
+        302: "SHARED_OBJECT_SYMBOL_NOT_FOUND", 303: "SHARED_OBJECT_INIT_FAILED", 402: "LOSSY_QUERY",
+        703: "LAUNCH_INCOMPATIBLE_TEXTURING", 708: "PRIMARY_CONTEXT_ACTIVE", 711: "TOO_MANY_PEERS",
+        720: "COOPERATIVE_LAUNCH_TOO_LARGE", 721: "TENSOR_MEMORY_LEAK", 805: "MPS_CONNECTION_FAILED",
+        806: "MPS_RPC_FAILURE", 807: "MPS_SERVER_NOT_READY", 808: "MPS_MAX_CLIENTS_REACHED",
+        809: "MPS_MAX_CONNECTIONS_REACHED", 810: "MPS_CLIENT_TERMINATED", 811: "CDP_NOT_SUPPORTED",
+        812: "CDP_VERSION_MISMATCH", 901: "STREAM_CAPTURE_INVALIDATED", 902: "STREAM_CAPTURE_MERGE",
+        903: "STREAM_CAPTURE_UNMATCHED", 904: "STREAM_CAPTURE_UNJOINED", 905: "STREAM_CAPTURE_ISOLATION",
+        906: "STREAM_CAPTURE_IMPLICIT", 907: "CAPTURED_EVENT", 908: "STREAM_CAPTURE_WRONG_THREAD", 909: "TIMEOUT",
+        910: "GRAPH_EXEC_UPDATE_FAILURE", 911: "EXTERNAL_DEVICE", 912: "INVALID_CLUSTER_SIZE",
+        913: "FUNCTION_NOT_LOADED", 914: "INVALID_RESOURCE_TYPE", 915: "INVALID_RESOURCE_CONFIGURATION",
+        916: "KEY_ROTATION",
     ]
 }

@@ -34,9 +34,9 @@ ccuda_load_status ccuda_load(const char *library, ccuda_table *table, ccuda_load
     r.early = (get_proc_address_v1)dlsym(r.library, "cuGetProcAddress");
 
 #define CCUDA_RESOLVE(field, name, exported, version, is_required, parameters)                                        \
-    table->field = (ccuda_result(*) parameters)resolve(&r, name, exported, version);                                 \
+    table->field = (ccuda_result(*) parameters)resolve(&r, #name, #exported, version);                                 \
     if (is_required && !table->field) {                                                                               \
-        snprintf(report->text, sizeof report->text, "%s", exported);                                                  \
+        snprintf(report->text, sizeof report->text, "%s", #exported);                                                  \
         return CCUDA_SYMBOL_MISSING;                                                                                  \
     }
     CCUDA_FUNCTIONS(CCUDA_RESOLVE)

@@ -174,6 +174,10 @@ public struct Limits: Sendable, Hashable {
     public var deviceWaiterCount = 4096
     /// Most pinned host memory of a staging pool.
     public var deviceStagingBytes = 8 * 1024 * 1024 * 1024
+    /// Most contexts of one context pool.
+    public var devicePoolContextCount = 64
+    /// Most tasks waiting for a context of one context pool.
+    public var devicePoolWaiterCount = 1024
 
     // MARK: Snapshots
 

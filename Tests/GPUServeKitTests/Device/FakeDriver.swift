@@ -7,7 +7,7 @@ import Testing
 /// The parent of all tests over the fake driver: it has one state for the process, so they run one at a time.
 @Suite(.serialized) enum FakeDriverTests {
     /// A fresh fake, and the kit's driver over it.
-    static func start(_ change: (inout fake_cuda_options) -> Void = { _ in }) throws -> CUDADriver {
+    static func start(_ change: (inout fake_cuda_options) -> Void = { _ in }) throws(DeviceError) -> CUDADriver {
         reset(change)
         return try open()
     }
@@ -18,7 +18,7 @@ import Testing
         fake_cuda_reset(options)
     }
 
-    static func open() throws -> CUDADriver {
+    static func open() throws(DeviceError) -> CUDADriver {
         var table = ccuda_table()
         fake_cuda_table(&table)
         return try CUDADriver(table: table)

@@ -1,14 +1,14 @@
 import Glibc
 
 /// Columns of text, aligned by the widest cell.
-struct TextTable {
+package struct TextTable {
     private var rows: [[String]]
 
-    init(_ header: [String]) { rows = [header] }
+    package init(_ header: [String]) { rows = [header] }
 
-    mutating func add(_ row: [String]) { rows.append(row) }
+    package mutating func add(_ row: [String]) { rows.append(row) }
 
-    var text: String {
+    package var text: String {
         var widths = [Int](repeating: 0, count: rows[0].count)
         for row in rows { for (column, cell) in row.enumerated() { widths[column] = max(widths[column], cell.count) } }
         return rows.map { row in
@@ -25,7 +25,7 @@ struct TextTable {
 
 extension Double {
     /// With exactly so many decimals.
-    func fixed(_ decimals: Int) -> String {
+    package func fixed(_ decimals: Int) -> String {
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { buffer in
             let count = withVaList([Int32(decimals), self]) { vsnprintf(buffer.baseAddress!, 64, "%.*f", $0) }
             return count > 0 && count < 64 ? String(cString: buffer.baseAddress!) : "\(self)"

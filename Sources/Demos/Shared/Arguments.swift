@@ -1,20 +1,24 @@
 /// A mistake on the command line; `message` says what to write instead.
-struct UsageError: Error, CustomStringConvertible {
-    let message: String
-    var description: String { message }
+package struct UsageError: Error, CustomStringConvertible {
+    package let message: String
+    package var description: String { message }
+
+    package init(message: String) { self.message = message }
 }
 
 /// The words of one verb, split into options (`--name value`), flags (`--name`) and the rest. `--` ends the options.
-struct Arguments {
+package struct Arguments {
     private var options: [String: String] = [:]
     private var flags: Set<String> = []
-    private(set) var words: [String] = []
+    package private(set) var words: [String] = []
 
     /// - Parameters:
     ///   - arguments: what follows the verb.
     ///   - optionNames: names that take a value, without dashes.
     ///   - flagNames: names that take none.
-    init(_ arguments: [String], options optionNames: [String], flags flagNames: [String] = []) throws(UsageError) {
+    package init(_ arguments: [String], options optionNames: [String], flags flagNames: [String] = [])
+        throws(UsageError)
+    {
         var rest = arguments[...]
         while let word = rest.popFirst() {
             if word == "--" {
@@ -42,10 +46,10 @@ struct Arguments {
         }
     }
 
-    subscript(option name: String) -> String? { options[name] }
-    func has(_ flag: String) -> Bool { flags.contains(flag) }
+    package subscript(option name: String) -> String? { options[name] }
+    package func has(_ flag: String) -> Bool { flags.contains(flag) }
 
-    func required(_ name: String) throws(UsageError) -> String {
+    package func required(_ name: String) throws(UsageError) -> String {
         guard let value = options[name] else { throw UsageError(message: "--\(name) is required") }
         return value
     }

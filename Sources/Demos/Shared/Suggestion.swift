@@ -1,14 +1,14 @@
 /// The nearest known name to a mistyped one.
-enum Suggestion {
+package enum Suggestion {
     /// The candidate with the fewest edits, if few enough (a third of its length, at least 2) to be a likely slip.
-    static func nearest(to name: String, in candidates: [String]) -> String? {
+    package static func nearest(to name: String, in candidates: [String]) -> String? {
         let scored = candidates.map { (candidate: $0, distance: distance(name, $0)) }
         guard let best = scored.min(by: { $0.distance < $1.distance }) else { return nil }
         return best.distance <= max(2, best.candidate.count / 3) ? best.candidate : nil
     }
 
     /// Levenshtein distance over unicode scalars, two rows at a time.
-    static func distance(_ left: String, _ right: String) -> Int {
+    package static func distance(_ left: String, _ right: String) -> Int {
         let left = Array(left.unicodeScalars)
         let right = Array(right.unicodeScalars)
         var previous = Array(0...right.count)

@@ -1,8 +1,0 @@
-import GPUServeKit
-
-do {
-    let driver = try CUDADriver()
-    print("CUDA driver \(driver.version)")
-} catch {
-    print(error)
-}
