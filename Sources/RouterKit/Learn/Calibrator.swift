@@ -10,6 +10,9 @@ public enum Calibrator {
     public struct Options: Sendable {
         /// Mean score that each mode may lose against always-strong, 0...1. The documented bands of the modes.
         public var allowedLoss: [RoutingMode: Double]
+        /// The share of the allowed loss that is aimed at: of many trades the one taken looks better on the rows it was
+        /// taken by than it is.
+        public var aim: Double
         /// Imagined rows without any skill that are mixed into the estimate of the loss.
         public var priorRowCount: Double
         /// Support below this goes to the strongest tier, 0...1.
@@ -20,9 +23,11 @@ public enum Calibrator {
         /// Options; see the properties.
         public init(
             allowedLoss: [RoutingMode: Double] = [.quality: 0, .balanced: 0.01, .cost: 0.05],
-            priorRowCount: Double = 200, supportThreshold: Double = 0.5, promises: [Promise] = [Promise()]
+            aim: Double = 0.85, priorRowCount: Double = 200, supportThreshold: Double = 0.5,
+            promises: [Promise] = [Promise()]
         ) {
             self.allowedLoss = allowedLoss
+            self.aim = aim
             self.priorRowCount = priorRowCount
             self.supportThreshold = supportThreshold
             self.promises = promises
@@ -41,7 +46,7 @@ public enum Calibrator {
             var entry = PolicyTable.Mode(
                 trade: Trade(costWeight_perUSD: 0, margin: 2), allowedLoss: allowed, estimatedLoss: 0, saved: 0)
             for (weight, sweep) in sweeps {
-                guard let best = sweep.best(allowedLoss: allowed, priorRowCount: options.priorRowCount),
+                guard let best = sweep.best(allowedLoss: options.aim * allowed, priorRowCount: options.priorRowCount),
                     best.effect.saved > entry.saved
                 else { continue }
                 entry.trade = Trade(costWeight_perUSD: weight, margin: best.margin)

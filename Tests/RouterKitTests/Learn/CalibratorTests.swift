@@ -141,6 +141,17 @@ private struct World {
         #expect(used > runs / 20, "the test never saved anything: it proves nothing")
     }
 
+    @Test func aTrialCountsWhatWasKept() {
+        var random = SeededRandom(seed: 7)
+        let set = World().sample(3_000, &random)
+        let trial = GuaranteeTrial(
+            Promise(loss: 0.03, confidence: 0.9), on: set, rowCount: 600, runCount: 60, supportThreshold: 0.5)
+        #expect(trial.runCount == 60 && trial.tradeCount > 0 && trial.meanSaved > 0)
+        #expect(trial.heldCount >= 54 - 7 && trial.heldOnRestCount <= 60)
+        let few = GuaranteeTrial(Promise(), on: set, rowCount: 300, runCount: 5, supportThreshold: 0.5)
+        #expect(few.tradeCount == 0 && few.heldCount == 5 && few.worstLoss == 0)
+    }
+
     /// Losing exactly a little more than promised must be found out, whatever the shape of the loss.
     @Test func theTestItselfKeepsItsLevel() {
         let promise = Promise(loss: 0.02, confidence: 0.95)

@@ -2,7 +2,9 @@ extension GuardSet {
     /// Guards for topics in which a wrong answer can do harm. English only.
     ///
     /// Made to miss little: on the examples of `GuardTests` each finds at least 90 %, and at least 90 % of what it
-    /// finds is right. On other traffic expect more false alarms, above all in schoolbook problems about money.
+    /// finds is right. Of MMLU-Pro's questions all together find 95 % of those on law and 49 % of those on health (which
+    /// ask much about anatomy and nutrition), and wrongly 0.4-2.5 % of those on engineering, physics, chemistry and
+    /// mathematics. In schoolbook problems about money expect more false alarms.
     public enum Preset: String, Sendable, Hashable, CaseIterable {
         /// Diagnosis, treatment, drugs, mental health.
         case medical
