@@ -198,6 +198,12 @@ public struct Limits: Sendable, Hashable {
     public var packBytes = 512 * 1024 * 1024
     /// Longest wait for another process that collects a store's garbage, or writes while we want to.
     public var storeLock_ms = 30_000
+    /// Length above which an object is sent and fetched in parts at once.
+    public var objectPartBytes = 8 * 1024 * 1024
+    /// Most tries of one request to an object store.
+    public var objectAttemptCount = 5
+    /// Longest pause between two of them.
+    public var objectRetry_ms = 5_000
 
     /// The standard values.
     public init() {}

@@ -127,6 +127,7 @@ import Wire
         var chunks: [ChunkRef] = []
         for seed in 0..<8 {
             let buffer = PageBuffer(byteCount: 65_536)
+            defer { withExtendedLifetime(buffer) {} }
             buffer.memory.buffer.copyBytes(from: TestBytes.random(count: 65_536, seed: UInt64(seed)))
             let chunk = ChunkRef(of: Memory(buffer.memory))
             try await upload.put(chunk, Memory(buffer.memory))

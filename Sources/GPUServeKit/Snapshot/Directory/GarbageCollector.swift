@@ -49,6 +49,8 @@ struct GarbageCollector {
     private mutating func markTrash() throws(SnapshotError) {
         for name in try layout.trash.names() {
             guard let file = try layout.trash.file(name) else { continue }
+            // A lock is held until what it was taken for is done.
+            defer { withExtendedLifetime(file) {} }
             if try file.tryLock(exclusive: true) {
                 try layout.files.remove(name, in: layout.trash)
             } else if let hash = ContentHash(hex: name.prefix(64)) {
@@ -67,6 +69,7 @@ struct GarbageCollector {
     private mutating func markUploads() throws(SnapshotError) {
         for name in try layout.uploads.names() {
             guard let file = try layout.uploads.file(name) else { continue }
+            defer { withExtendedLifetime(file) {} }
             if try file.tryLock(exclusive: true) {
                 try layout.files.remove(name, in: layout.uploads)
                 report.leftoverCount += 1
@@ -83,6 +86,7 @@ struct GarbageCollector {
     private mutating func removeLocked(in directory: Descriptor) throws(SnapshotError) {
         for name in try directory.names() {
             guard let file = try directory.file(name), try file.tryLock(exclusive: true) else { continue }
+            defer { withExtendedLifetime(file) {} }
             try layout.files.remove(name, in: directory)
             report.leftoverCount += 1
         }
@@ -104,6 +108,7 @@ struct GarbageCollector {
 
     private mutating func removeUnfinished(_ name: String) throws(SnapshotError) {
         guard let file = try layout.packs.file(name), try file.tryLock(exclusive: true) else { return }
+        defer { withExtendedLifetime(file) {} }
         // Finished since the names were read?
         guard try layout.packs.file(name.dropLast(5) + ".index") == nil else { return }
         let byteCount = Int(try file.status().st_blocks) * 512

@@ -112,6 +112,8 @@ struct StoreLayout: Sendable {
     ) throws(SnapshotError) -> Bool {
         let temporaryName = RandomName.make()
         let file = try files.create(temporaryName, in: temporary)
+        // The lock is held until the file is in its place.
+        defer { withExtendedLifetime(file) {} }
         var isMoved = false
         do throws(SnapshotError) {
             // Against the collector, which takes unlocked files here for leftovers.

@@ -52,7 +52,8 @@ public struct MutableMemory: @unchecked Sendable {
     }
 }
 
-/// Page-aligned memory that frees itself: the size of one read or one chunk.
+/// Page-aligned memory that frees itself: the size of one read or one chunk. Who takes `memory` out keeps the value alive
+/// (`withExtendedLifetime`) as long as it is used: otherwise the compiler may free it after the last mention of the value.
 ///
 /// `@unchecked Sendable`: the pointer never changes; who uses the bytes when is up to the one owner.
 final class PageBuffer: @unchecked Sendable {

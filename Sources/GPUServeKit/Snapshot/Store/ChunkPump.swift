@@ -34,6 +34,7 @@ struct ChunkPump: Sendable {
             for _ in 0..<workers {
                 group.addTask {
                     let buffer = PageBuffer(byteCount: byteCount)
+                    defer { withExtendedLifetime(buffer) {} }
                     do throws(SnapshotError) {
                         while let job = results.next(of: jobs) {
                             if Task.isCancelled { throw SnapshotError(.cancelled, "the task was cancelled") }

@@ -106,7 +106,7 @@ public final class MemorySnapshotStore: SnapshotStore {
             throw SnapshotError(.chunkMissing, "the store does not hold chunk \(chunk.hash)", file: name)
         }
         precondition(range.upperBound <= chunk.byteCount, "a range outside the chunk")
-        memory.buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: held.memory.buffer[range]))
+        withExtendedLifetime(held) { memory.buffer.copyMemory(from: held.memory[range].buffer) }
     }
 
     /// See `SnapshotStore.begin`.

@@ -88,6 +88,7 @@ extension SnapshotStore {
         progress: (@Sendable (_ doneBytes: Int, _ totalBytes: Int) -> Void)? = nil
     ) async throws(SnapshotError) -> SnapshotTransfer {
         let lease = try await lease(id)
+        defer { withExtendedLifetime(lease) {} }
         let upload = try await other.begin()
         do throws(SnapshotError) {
             let chunks = lease.manifest.distinctChunks
@@ -124,6 +125,7 @@ extension SnapshotStore {
     ) async throws(SnapshotError) -> [SnapshotError] {
         let lease = try await lease(id)
         let buffer = PageBuffer(byteCount: lease.manifest.chunkBytes)
+        defer { withExtendedLifetime((lease, buffer)) {} }
         let chunks = lease.manifest.distinctChunks
         let total = chunks.reduce(0) { $0 + $1.byteCount }
         var problems: [SnapshotError] = []
