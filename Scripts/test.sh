@@ -68,6 +68,8 @@ step build swift build --build-tests || {
     failed=$((failed + 1))
     finish
 }
+# How many times a store's writer is killed at a random moment.
+[ "$tier" != all ] || export SNAPSHOT_KILLS=200
 step unit timeout 600 swift test --skip-build --disable-xctest || true
 add_swift_totals unit
 check fuzz Tests/Fuzz/run.sh 10

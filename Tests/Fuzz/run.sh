@@ -39,14 +39,29 @@ if ! fresh "$out/Wire.o" "$wire_hash"; then
     echo "$wire_hash" >"$out/Wire.o.from"
 fi
 
-# A target may name sources of other floors on lines that begin with "// with: "; they are compiled into it.
+# A target may name sources of other floors on lines that begin with "// with: "; they are compiled into it. Those in C are
+# linked to it, under the module that the package manager makes of their folder.
 build() {
-    local name=$1 from sources
+    local name=$1 from sources swift=(Tests/Fuzz/Shared/*.swift "Tests/Fuzz/$name.swift") objects=() headers=() file
     read -ra sources <<<"$(sed -n 's|^// with: ||p' "Tests/Fuzz/$name.swift" | tr '\n' ' ')"
-    sources+=(Tests/Fuzz/Shared/*.swift "Tests/Fuzz/$name.swift")
-    from=$wire_hash-$(hash_of "${sources[@]}")
+    from=$wire_hash-$(hash_of "${sources[@]}" "${swift[@]}")
     fresh "$out/$name" "$from" && return
-    swiftc "${flags[@]}" -wmo -module-name Fuzz -I "$out" "${sources[@]}" "$out/Wire.o" -o "$out/$name"
+    for file in "${sources[@]}"; do
+        if [[ $file != *.c ]]; then
+            swift+=("$file")
+            continue
+        fi
+        local folder=${file%/*} object=$out/$name-${file##*/}.o
+        local module=$out/modules/${folder##*/}
+        clang -O2 -fsanitize=fuzzer-no-link,address -I "$folder/include" -c "$file" -o "$object"
+        mkdir -p "$module"
+        printf 'module %s {\n    umbrella "%s"\n    export *\n}\n' "${folder##*/}" "$PWD/$folder/include" \
+            >"$module/module.modulemap"
+        objects+=("$object")
+        headers+=(-I "$module")
+    done
+    swiftc "${flags[@]}" -wmo -module-name Fuzz -I "$out" "${headers[@]}" "${swift[@]}" "$out/Wire.o" "${objects[@]}" \
+        -o "$out/$name"
     echo "$from" >"$out/$name.from"
 }
 
