@@ -2,6 +2,17 @@ import Testing
 
 @testable import RouterKit
 
+/// Statistics need many repetitions; ThreadSanitizer, which looks for races and not at figures, needs few and is slow.
+private enum Repetitions {
+    static func of(_ count: Int) -> Int {
+        #if TSAN
+            max(20, count / 50)
+        #else
+            count
+        #endif
+    }
+}
+
 /// Synthetic traffic whose true losses are known exactly.
 private struct World {
     /// Chance that a prompt is easy: then both models are right; on a hard one the strong model is right with `strong`
@@ -120,7 +131,7 @@ private struct World {
     // MARK: The guarantee
 
     /// Calibrations in a world in which an over-eager rule would break the promise often.
-    @Test(arguments: [(2_000, 300, 0.03), (300, 1_200, 0.015)])
+    @Test(arguments: [(Repetitions.of(2_000), 300, 0.03), (Repetitions.of(300), 1_200, 0.015)])
     func theGuaranteeHoldsAsOftenAsPromised(runs: Int, rows: Int, loss: Double) {
         let promise = Promise(loss: loss, confidence: 0.9)
         let world = World(easy: 0.7, strong: 0.7, cheap: 0.5, confusion: 0.35)
@@ -141,24 +152,13 @@ private struct World {
         #expect(used > runs / 20, "the test never saved anything: it proves nothing")
     }
 
-    @Test func aTrialCountsWhatWasKept() {
-        var random = SeededRandom(seed: 7)
-        let set = World().sample(3_000, &random)
-        let trial = GuaranteeTrial(
-            Promise(loss: 0.03, confidence: 0.9), on: set, rowCount: 600, runCount: 60, supportThreshold: 0.5)
-        #expect(trial.runCount == 60 && trial.tradeCount > 0 && trial.meanSaved > 0)
-        #expect(trial.heldCount >= 54 - 7 && trial.heldOnRestCount <= 60)
-        let few = GuaranteeTrial(Promise(), on: set, rowCount: 300, runCount: 5, supportThreshold: 0.5)
-        #expect(few.tradeCount == 0 && few.heldCount == 5 && few.worstLoss == 0)
-    }
-
     /// Losing exactly a little more than promised must be found out, whatever the shape of the loss.
     @Test func theTestItselfKeepsItsLevel() {
         let promise = Promise(loss: 0.02, confidence: 0.95)
         var random = SeededRandom(seed: 6)
         for shape in 0..<3 {
             var rejected = 0
-            for _ in 0..<2_000 {
+            for _ in 0..<Repetitions.of(2_000) {
                 let losses = (0..<300).map { _ -> Double in
                     let draw = Double.random(in: 0..<1, using: &random)
                     switch shape {
@@ -169,7 +169,8 @@ private struct World {
                 }
                 if LossTest.bettingPValue(losses, promise) <= 0.05 { rejected += 1 }
             }
-            #expect(rejected <= 100 + 30, "shape \(shape): \(rejected) of 2000")
+            let expected = 0.05 * Double(Repetitions.of(2_000))
+            #expect(Double(rejected) <= expected + 3 * expected.squareRoot(), "shape \(shape): \(rejected)")
         }
     }
 
