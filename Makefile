@@ -1,6 +1,6 @@
 # Every target sets up what it needs and says what it installs; a second run finds everything in place.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench-gateway bench-classifier eval-routing build format lint clean
+.PHONY: help demo test test-all bench-gateway bench-classifier eval-routing train-weights build format lint clean
 SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Benchmarks)
 
 help: ## this list
@@ -27,6 +27,10 @@ bench-classifier: ## time to classify a prompt, beside LiteLLM's heuristic
 eval-routing: ## how good the decisions are on measured outcomes (DATA=FOLDER; litellm beside it after Scripts/setup.sh bench)
 	@Scripts/setup.sh build
 	@Scripts/eval_routing.sh $(DATA)
+
+train-weights: ## train the classifier's shipped weights from outcomes (DATA=FOLDER), and measure them on its dev part
+	@Scripts/setup.sh build
+	swift run -c release train-weights $(DATA) Sources/Support/CWeights/shipped.weights
 
 build: ## debug build of everything
 	@Scripts/setup.sh build

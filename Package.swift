@@ -27,13 +27,14 @@ let package = Package(
         .target(name: "CPosix", path: "Sources/Support/CPosix"),
         .target(name: "CCuda", path: "Sources/Support/CCuda"),
         .target(name: "CHash", path: "Sources/Support/CHash"),
+        .target(name: "CWeights", path: "Sources/Support/CWeights", exclude: ["shipped.weights"]),
         .target(name: "Wire", path: "Sources/Support/Wire", swiftSettings: strict),
         .target(
             name: "Transport", dependencies: ["Wire", "CCurl", "CPosix"], path: "Sources/Support/Transport",
             swiftSettings: strict),
         // Floor 3: the kits. They never import each other.
         .target(
-            name: "RouterKit", dependencies: ["Wire", "Transport", "CPosix"],
+            name: "RouterKit", dependencies: ["Wire", "Transport", "CPosix", "CWeights"],
             resources: [.embedInCode("Policy/shipped-policy.json")], swiftSettings: strict),
         .target(
             name: "GPUServeKit", dependencies: ["Wire", "Transport", "CPosix", "CCuda", "CHash"], swiftSettings: strict),
@@ -51,18 +52,23 @@ let package = Package(
         // Benchmarks: one executable a question; the writer of results is shared.
         .executableTarget(
             name: "quickstart", dependencies: ["RouterKit"], path: "Sources/Demos/quickstart", swiftSettings: strict),
+        .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
         .target(name: "BenchSupport", path: "Benchmarks/Support", swiftSettings: strict),
         .executableTarget(
-            name: "bench-classifier", dependencies: ["BenchSupport", "RouterKit", "Wire"],
+            name: "bench-classifier", dependencies: ["BenchSupport", "CAllocations", "RouterKit", "Wire"],
             path: "Benchmarks/bench-classifier", exclude: ["litellm_heuristic.py"], swiftSettings: strict),
         .executableTarget(
             name: "eval-routing", dependencies: ["BenchSupport", "RouterKit"], path: "Benchmarks/eval-routing",
             exclude: ["litellm_scores.py"], swiftSettings: strict),
+        .executableTarget(
+            name: "train-weights", dependencies: ["RouterKit"], path: "Benchmarks/train-weights",
+            swiftSettings: strict),
         // Tests: one folder per target.
         .testTarget(name: "WireTests", dependencies: ["Wire"], swiftSettings: strict),
         .testTarget(name: "TransportTests", dependencies: ["Transport", "Wire"], swiftSettings: strict),
         .testTarget(
-            name: "RouterKitTests", dependencies: ["RouterKit", "Transport", "Wire"], swiftSettings: strict),
+            name: "RouterKitTests", dependencies: ["CAllocations", "RouterKit", "Transport", "Wire"],
+            swiftSettings: strict),
         .testTarget(
             name: "RouterTests", dependencies: ["DemoSupport", "router", "RouterKit", "Transport", "Wire"],
             swiftSettings: strict),

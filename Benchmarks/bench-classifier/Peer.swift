@@ -7,6 +7,8 @@ struct Peer {
     struct Result: Decodable {
         let p50_us: Double
         let p99_us: Double
+        /// Of the second heuristic, where that version has it.
+        let v2_p50_us: Double?
         let version: String
     }
 

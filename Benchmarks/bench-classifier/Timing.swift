@@ -1,4 +1,5 @@
 import BenchSupport
+import CAllocations
 import RouterKit
 import Wire
 
@@ -29,6 +30,15 @@ struct Timing {
         view = Percentiles(best.view)
         assess = Percentiles(best.assess)
         both = Percentiles(best.both)
+    }
+
+    /// Allocations of one classification after the first ones.
+    static func allocationsPerCall(_ prompts: [String], _ classifier: some ComplexityClassifier) throws -> Double {
+        let requests = try prompts.prefix(500).map { try RequestView(body($0), dialect: .chatCompletions) }
+        for request in requests.prefix(50) { keep(classifier.assess(request)) }
+        let before = callocations_count()
+        for request in requests { keep(classifier.assess(request)) }
+        return Double(callocations_count() - before) / Double(max(1, requests.count))
     }
 
     private static func round(

@@ -21,15 +21,9 @@ struct LeaveOneOut {
         let promise = Promise()
         let predictions = Predictions(
             name: "", of: classifier, for: data.dev.filter { others.contains($0.source) }, data.tiers)
-        // Sources with the same models share an entry, as a gateway would have it.
-        let entries = Dictionary(grouping: pools, by: \.members).compactMap { members, pools -> PolicyTable.Pool? in
-            let sources = Set(pools.map(\.source))
-            let rows = data.dev.filter { sources.contains($0.source) }
-            let set = predictions.calibrationSet(rows, OutcomePool(source: pools[0].source, members: members))
-            return set.map { Calibrator.calibrate($0, options: Calibrator.Options(promises: [promise])) }
-        }
-        let policy = TradePolicy(
-            table: PolicyTable(classifierVersion: classifier.version, pools: entries), promise: promise)
+        let table = predictions.table(
+            pools, data.dev, classifierVersion: classifier.version, promises: [promise])
+        let policy = TradePolicy(table: table, promise: promise)
         let router = OutcomeRouter(tiers: data.tiers, classifier: classifier, policy: policy)
         let evaluation = RoutingEvaluation(data.dev(of: source).compactMap(router.judge), tiers: data.tiers)
         guard let result = evaluation.sources.first, let figures = result.choices else { return nil }

@@ -25,28 +25,18 @@ struct Outcomes {
         let (dev, devReport) = try OutcomeReader.read(path: path("dev.jsonl"), tiers: tiers)
         self.train = train
         self.dev = dev
-        faults = [("train", trainReport), ("dev", devReport)]
+        let file = path("mmlu_pro_answers.jsonl")
+        let found =
+            FileManager.default.fileExists(atPath: file)
+            ? try CascadeEvaluation.answers(path: file) : (answers: [:], faultsCount: 0)
+        answers = found.answers
+        var faults = [("train", trainReport), ("dev", devReport)]
             .filter { $0.1.faultsCount > 0 }
             .map { "\($0.0): \(String("\($0.1)".prefix { $0 != "\n" }))" }
-        answers = try Self.answers(folder.appendingPathComponent("mmlu_pro_answers.jsonl"))
+        if found.faultsCount > 0 { faults.append("answers: \(found.faultsCount) lines left out") }
+        self.faults = faults
     }
 
     /// The dev rows of `source`.
     func dev(of source: String) -> [OutcomeRow] { dev.filter { $0.source == source } }
-
-    private struct Line: Decodable {
-        let id: String
-        let answers: [String: String?]
-    }
-
-    private static func answers(_ file: URL) throws -> [String: [String: String]] {
-        guard FileManager.default.fileExists(atPath: file.path) else { return [:] }
-        let decoder = JSONDecoder()
-        var answers: [String: [String: String]] = [:]
-        for text in try String(contentsOf: file, encoding: .utf8).split(separator: "\n") {
-            let line = try decoder.decode(Line.self, from: Data(text.utf8))
-            answers[line.id] = line.answers.compactMapValues(\.self)
-        }
-        return answers
-    }
 }

@@ -48,9 +48,9 @@ extension Run {
         let inks: [Chart.Ink] = [.violet, .green]
         let lines = zip(cascades, inks).map { cascade, ink in
             Chart.Line(
-                "\(cascade.shortName) + flash agree",
+                "\(cascade.name) + flash agree",
                 cascade.curve.map {
-                    (x: (1 - $0.figures.saved) * 100, y: (strong.quality + $0.figures.difference) * 100)
+                    (x: (1 - $0.effect.saved) * 100, y: (strong.quality - $0.effect.loss) * 100)
                 },
                 ink)
         }
@@ -81,9 +81,4 @@ extension Run {
                     xRange: 0...100)
             ])
     }
-}
-
-extension Cascade {
-    /// As tables and legends name it.
-    var shortName: String { second.contains("70B") ? "70B" : "8B" }
 }

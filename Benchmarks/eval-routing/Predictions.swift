@@ -21,6 +21,9 @@ struct Predictions {
         values[id] = (quality, support)
     }
 
+    /// Takes in what was predicted for other rows.
+    mutating func add(_ other: Predictions) { values.merge(other.values) { _, new in new } }
+
     /// APGR of the pair cheapest and strongest on `rows`, with its 95 % interval.
     func apgr(_ rows: [OutcomeRow], _ pool: OutcomePool) -> (value: Double, interval: ClosedRange<Double>?)? {
         let rows = rows.filter { values[$0.id] != nil }
@@ -46,6 +49,21 @@ struct Predictions {
                 support: known.support, signals: [])
             return (assessment, Self.inputTokens(row))
         }
+    }
+
+    /// A policy calibrated on `rows`. Pools of the same models share an entry, as a gateway would have it.
+    func table(
+        _ pools: [OutcomePool], _ rows: [OutcomeRow], classifierVersion: String, promises: [Promise] = [Promise()]
+    ) -> PolicyTable {
+        var entries: [PolicyTable.Pool] = []
+        var done: Set<[OutcomePool.Member]> = []
+        for pool in pools where done.insert(pool.members).inserted {
+            let sources = pools.filter { $0.members == pool.members }.map(\.source)
+            let own = rows.filter { sources.contains($0.source) }
+            guard let set = calibrationSet(own, pool) else { continue }
+            entries.append(Calibrator.calibrate(set, options: Calibrator.Options(promises: promises)))
+        }
+        return PolicyTable(classifierVersion: classifierVersion, pools: entries)
     }
 
     /// `rows` beside what `entry` makes the policy choose.

@@ -212,7 +212,7 @@ struct QualityReport {
         ])
         for cascade in run.cascades {
             table.add(
-                ["\(cascade.shortName) + flash"]
+                ["\(cascade.name) + flash"]
                     + [cascade.ungated, cascade.bestWithoutLoss, cascade.crossFitted].map { $0.map(Self.cell) ?? "-" })
         }
         return """

@@ -4,6 +4,8 @@ import RouterKit
 
 /// One run of everything, in the order of the report.
 struct Run {
+    private static let foldCount = 5
+
     let options: Options
     let data: Outcomes
     let classifier: any ComplexityClassifier = Shipped.classifier
@@ -13,7 +15,7 @@ struct Run {
     var tiers: [ThreeTiers] = []
     var fitted: [ThreeTiers] = []
     var guarantees: [GuaranteeCheck] = []
-    var cascades: [Cascade] = []
+    var cascades: [CascadeCheck] = []
     var leftOut: [LeaveOneOut] = []
     var curves: [LearningCurve] = []
     private let started_ns = monotonicNanoseconds()
@@ -85,8 +87,8 @@ struct Run {
     private mutating func measureCascade() {
         let predictions = Predictions(
             name: classifier.version, of: classifier, for: data.dev(of: "mmlu_pro"), data.tiers)
-        cascades = ["Meta-Llama-3.1-70B-Instruct", "Meta-Llama-3.1-8B-Instruct"].compactMap {
-            Cascade(second: $0, data, predictions)
+        cascades = [("70B", "Meta-Llama-3.1-70B-Instruct"), ("8B", "Meta-Llama-3.1-8B-Instruct")].compactMap {
+            CascadeCheck($0, second: $1, data, predictions)
         }
         set("cascade_saved_at_no_loss", cascades.compactMap { $0.bestWithoutLoss?.saved }.max())
         say("cascades")
@@ -94,19 +96,16 @@ struct Run {
 
     /// What needs a trainer: own traffic, and sources that were never seen.
     private mutating func measureTraining() throws {
-        guard let train = Shipped.train else {
-            report.notes.append("learning curves and leave-one-source-out were not measured: nothing can be trained")
-            return
-        }
         for source in Outcomes.shippable {
-            curves.append(try LearningCurve(data.tiers[source]!, data, train: train))
+            curves.append(try LearningCurve(data.tiers[source]!, data, train: Shipped.trainOwn))
             say("own labels of \(source)")
         }
         for source in Outcomes.shippable {
-            if let result = try LeaveOneOut(source, data, train: train) { leftOut.append(result) }
+            if let result = try LeaveOneOut(source, data, train: Shipped.train) { leftOut.append(result) }
             say("without \(source)")
         }
-        set("loso_worst_loss_points", leftOut.map { -$0.promised.difference * 100 }.max().map { max(0, $0) })
+        let worst = leftOut.map { -$0.promised.difference * 100 }.max()
+        set("loso_worst_loss_points", worst.map { $0 > 0 ? $0 : 0 })
     }
 
     private mutating func measureBaselines(_ peer: (scores: [Baselines.Scores], note: String)) {
@@ -131,6 +130,26 @@ struct Run {
             return
         }
         report.set(metric, value)
+    }
+
+    /// Calibrates on all rows that may be shipped: dev as the shipped classifier predicts it, train as classifiers do that
+    /// were trained on the other folds.
+    ///
+    /// Thresholds from dev alone lost up to a point more on rows that they were not chosen on than on their own.
+    func writePolicy(to file: URL) throws {
+        let pools = Outcomes.shippable.compactMap { data.tiers[$0] }
+        let train = data.train.filter { Outcomes.shippable.contains($0.source) }
+        let dev = data.dev.filter { Outcomes.shippable.contains($0.source) }
+        var predictions = Predictions(name: classifier.version, of: classifier, for: dev, data.tiers)
+        for fold in 0..<Self.foldCount {
+            say("cross-validation, fold \(fold + 1) of \(Self.foldCount)")
+            let part = train.filter { LearnedTrainer.fold(of: $0, foldCount: Self.foldCount) == fold }
+            let rest = train.filter { LearnedTrainer.fold(of: $0, foldCount: Self.foldCount) != fold }
+            predictions.add(Predictions(name: "", of: try Shipped.train(rest, pools), for: part, data.tiers))
+        }
+        let table = predictions.table(pools, train + dev, classifierVersion: classifier.version)
+        try Data(table.fileText().utf8).write(to: file, options: .atomic)
+        print("wrote \(file.path): \(table.pools.count) pools, for \(classifier.version)")
     }
 
     func write(into directory: URL) throws {

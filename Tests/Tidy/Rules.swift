@@ -14,7 +14,7 @@ enum Rules {
     static let floors: [(folder: String, mayImport: Set<String>)] = [
         ("Sources/Support/Wire/", []),
         ("Sources/Support/Transport/", ["Glibc", "Synchronization", "Wire", "CCurl", "CPosix"]),
-        ("Sources/RouterKit/", ["Glibc", "Synchronization", "Wire", "Transport", "CPosix"]),
+        ("Sources/RouterKit/", ["Glibc", "Synchronization", "Wire", "Transport", "CPosix", "CWeights"]),
         ("Sources/GPUServeKit/", ["Glibc", "Synchronization", "Wire", "Transport", "CCuda", "CHash", "CPosix"]),
     ]
 

@@ -11,12 +11,13 @@ struct OutcomeSetup {
     let policy: any RoutingPolicy
 
     /// The options that ``init(_:)`` reads.
-    static let options = ["data", "tiers", "policy"]
+    static let options = ["data", "tiers", "weights", "policy"]
 
     init(_ arguments: Arguments) throws {
         data = try arguments.required("data")
         tiers = try TierTable.read(path: try arguments.required("tiers"))
-        classifier = HeuristicClassifier()
+        classifier = LearnedClassifier(
+            try arguments[option: "weights"].map { try LearnedWeights.read(path: $0) } ?? .shipped)
         policy = TradePolicy(table: try arguments[option: "policy"].map { try PolicyTable.read(path: $0) } ?? .shipped)
         guard arguments.words.isEmpty else { throw UsageError(message: "\(arguments.words[0]) is one word too many") }
     }

@@ -15,7 +15,8 @@ struct RouterCommand {
           router route --config FILE [--mode MODE] [--json] "PROMPT"    show which model a prompt would get, and why
           router models --config FILE                                   list the pool
           router report LOG [--svg FILE]                                cost, savings and failures of a decision log
-          router score --data ROWS --tiers TIERS                        one decision a row, as JSON lines
+          router score --data ROWS --tiers TIERS                        one decision a row, as JSON lines;
+                       [--weights FILE] [--policy FILE]                 without them the shipped ones
           router eval --data ROWS --tiers TIERS [--json] [--plot FILE]  APGR, CPT, saving and PASS on measured outcomes
           router lint --log LOG [--config FILE]                         behaviour of the policy that deserves a look
           router hash-key                                               read a client key from stdin, print its SHA-256

@@ -4,6 +4,7 @@ public import Wire
 public struct CascadeEvaluation: Sendable {
     /// What is needed of a prompt.
     private struct Row {
+        let id: String
         let gain: Double
         let agrees: Bool
         /// Score lost by taking the best asked model's answer instead of the top model's, -1...1.
@@ -40,7 +41,7 @@ public struct CascadeEvaluation: Sendable {
             let said = ask.map { given[$0.name] }
             judged.append(
                 Row(
-                    gain: gain(row), agrees: said[0] != nil && said.allSatisfy { $0 == said[0] },
+                    id: row.id, gain: gain(row), agrees: said[0] != nil && said.allSatisfy { $0 == said[0] },
                     loss: topScore - bestScore, best_usd: best_usd, asked_usd: asked_usd.reduce(0, +), top_usd: top_usd)
             )
         }
@@ -65,6 +66,18 @@ public struct CascadeEvaluation: Sendable {
         let count = Double(max(1, rows.count))
         return CalibrationSet.Effect(
             loss: loss / count, saved: strong > 0 ? 1 - spent / strong : 0, moved: Double(moved) / count)
+    }
+
+    /// Each prompt's outcome behind `gate`, by row id, for intervals and mixes.
+    public func outcomes(gate: Double) -> [(id: String, row: MixFigures.Row)] {
+        rows.map { row in
+            let isAlone = row.gain < gate
+            let spent_usd = isAlone ? row.best_usd : row.asked_usd + (row.agrees ? 0 : row.top_usd)
+            let difference = isAlone || row.agrees ? -row.loss : 0
+            return (
+                row.id, MixFigures.Row(difference: difference, cost_usd: spent_usd, strong_usd: row.top_usd)
+            )
+        }
     }
 
     /// A gate and what it does.

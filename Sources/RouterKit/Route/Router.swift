@@ -12,9 +12,9 @@ public final class Router: Sendable {
         /// Sends requests upstream.
         public var transport: any UpstreamTransport
         /// Judges requests.
-        public var classifier: any ComplexityClassifier = HeuristicClassifier()
+        public var classifier: any ComplexityClassifier = StandardClassifier()
         /// Chooses by the judgement.
-        public var policy: any RoutingPolicy = TradePolicy()
+        public var policy: any RoutingPolicy = TradePolicy(table: .shipped)
         /// Asks cheap models first, where it applies; nil for never.
         public var cascade: Cascade?
         /// The mode of requests that name none.

@@ -159,6 +159,8 @@ public struct Limits: Sendable, Hashable {
     public var outcomeFaultCount = 100
     /// Longest table of tiers.
     public var tierTableBytes = 4 * 1024 * 1024
+    /// Longest weights file of the learned classifier.
+    public var weightsBytes = 16 * 1024 * 1024
 
     // MARK: Devices (each for one context)
 

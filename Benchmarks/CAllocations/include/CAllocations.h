@@ -1,0 +1,8 @@
+// Counts the calls of malloc and its kin of this thread, by standing in front of the C library's.
+#ifndef CALLOCATIONS_H
+#define CALLOCATIONS_H
+
+/// Allocations that this thread has made so far.
+unsigned long callocations_count(void);
+
+#endif

@@ -1,0 +1,176 @@
+/// Predicts the success of each model of a pool that it has outcomes of, and of capability tiers for other pools.
+///
+/// Experts are linear heads on hashed words and word pairs, averaged with boosted trees on counts of structure and
+/// topics. Each knows one family of prompts; a prompt that no expert of the pool recognises gets a support under
+/// 0.5. Allocates nothing per request; safe to use from any thread.
+public struct LearnedClassifier: ComplexityClassifier {
+    /// Names the format and the weights.
+    public var version: String { "learned-\(LearnedWeights.format)-\(weights.version)" }
+    /// What it predicts from.
+    public let weights: LearnedWeights
+
+    /// For a pool of unmeasured models support stays below one half: routers carried over to other models and tasks
+    /// choose nearly at random (leave-one-source-out APGR .48 to .60), so the strongest model is asked.
+    private static let unknownModels: Float = 0.49
+
+    /// Experts asked, with the names that predictions go by, in the order of the expert's models.
+    private struct Bound: Sendable {
+        let expert: Int
+        let names: ModelPredictions.Names
+        let tiers: [CapabilityTier]
+    }
+    private let bound: [Bound]
+
+    /// A classifier for pools that `weights` does not know, until it is bound to one that they know.
+    public init(_ weights: LearnedWeights = .shipped) {
+        self.weights = weights
+        bound = []
+    }
+
+    private init(_ weights: LearnedWeights, _ bound: [Bound]) {
+        self.weights = weights
+        self.bound = bound
+    }
+
+    /// Whether some expert knows every one of `cards` by name.
+    public func knows(_ cards: [ModelCard]) -> Bool {
+        !cards.isEmpty
+            && weights.experts.contains { expert in
+                !expert.family.isEmpty && cards.allSatisfy { expert.models.contains($0.name) }
+            }
+    }
+
+    /// Takes the experts that know every one of `cards` by name; the prompt then decides which of them speaks.
+    public func bound(to cards: [ModelCard]) -> any ComplexityClassifier {
+        let tiers = Dictionary(cards.map { ($0.name, $0.tier) }, uniquingKeysWith: max)
+        let bound = weights.experts.indices.compactMap { index -> Bound? in
+            let models = weights.experts[index].models
+            guard !weights.experts[index].family.isEmpty, !cards.isEmpty,
+                cards.allSatisfy({ models.contains($0.name) })
+            else { return nil }
+            return Bound(
+                expert: index, names: ModelPredictions.Names(models),
+                tiers: models.map { tiers[$0] ?? .cheap })
+        }
+        return LearnedClassifier(weights, bound)
+    }
+
+    /// Models of the expert that was trained on most rows: a pool to try or to time with.
+    public static func largestPool(of weights: LearnedWeights) -> [String] {
+        weights.experts.filter { !$0.family.isEmpty }.max { $0.rowCount < $1.rowCount }?.models ?? []
+    }
+
+    /// Judges the last ask of the human; of a bare one the ask that it continues.
+    public func assess(_ request: borrowing RequestView) -> Assessment {
+        let text = request.ask.decisiveBytes
+        guard !text.isEmpty else { return .unknown("no-text") }
+        let scan = PromptScan(text.span)
+        guard scan.wordsCount > 0 else { return .unknown("no-words") }
+        let view = weights.shared.view(scan)
+        var factor = RequestSupport(scan)
+        factor.consider(request)
+        if bound.isEmpty { return assessTiers(scan, view, factor) }
+        var best = bound[0]
+        var bestSupport = weights.experts[best.expert].support(scan, view)
+        for other in bound.dropFirst() {
+            let support = weights.experts[other.expert].support(scan, view)
+            if support > bestSupport { (best, bestSupport) = (other, support) }
+        }
+        let expert = weights.experts[best.expert]
+        let quality = Self.qualities(expert, expert.heads(scan, view))
+        var models = ModelPredictions(names: best.names)
+        var curve = SIMD4<Double>(repeating: -1)
+        for index in 0..<expert.models.count {
+            models.set(index, quality[index])
+            curve[best.tiers[index].rawValue] = max(curve[best.tiers[index].rawValue], Double(quality[index]))
+        }
+        if curve.x < 0 { curve.x = max(0, curve.y) }
+        if curve.y < 0 { curve.y = curve.x }
+        if curve.z < 0 { curve.z = curve.y }
+        return Assessment(
+            difficulty: 1 - Double(quality[0]), quality: QualityCurve(cheap: curve.x, mid: curve.y, strong: curve.z),
+            models: models, support: Double(bestSupport) * factor.support,
+            signals: signals(scan, factor, family: bestSupport))
+    }
+
+    private func assessTiers(
+        _ scan: borrowing PromptScan, _ view: borrowing LearnedView, _ factor: RequestSupport
+    ) -> Assessment {
+        guard let joint = weights.experts.last, joint.family.isEmpty, joint.models.count == 3 else {
+            return .unknown("no-expert")
+        }
+        // Every expert that recognises the prompt vouches for it; the joint one alone would take anything.
+        var support: Float = 0
+        for expert in weights.experts.dropLast() { support = max(support, expert.support(scan, view)) }
+        support = min(support, joint.support(scan, view)) * Self.unknownModels
+        let quality = Self.qualities(joint, joint.heads(scan, view))
+        // Nobody measured these models: a tier that looks better than a stronger one is no ground for a choice.
+        let strong = quality[2]
+        let mid = min(quality[1], strong)
+        let cheap = min(quality[0], mid)
+        return Assessment(
+            difficulty: 1 - Double(cheap),
+            quality: QualityCurve(cheap: Double(cheap), mid: Double(mid), strong: Double(strong)),
+            support: Double(support) * factor.support,
+            signals: signals(scan, factor, family: support, isPoolKnown: false))
+    }
+
+    /// Qualities in the order of the expert's models, moved together into 0...1, so that differences stay true.
+    static func qualities(_ expert: borrowing LearnedWeights.Expert, _ heads: SIMD16<Float>) -> SIMD16<Float> {
+        let count = expert.models.count
+        let reference = heads[0].isFinite ? heads[0] : 0
+        var quality = SIMD16<Float>(repeating: 0)
+        var (least, most) = (reference, reference)
+        for index in 0..<count {
+            let gain = index + 1 < count ? heads[index + 1] : 0
+            quality[index] = reference - (gain.isFinite ? gain : 1)
+            least = min(least, quality[index])
+            most = max(most, quality[index])
+        }
+        quality += least < 0 ? -least : most > 1 ? max(1 - most, -least) : 0
+        return quality
+    }
+
+    private func signals(
+        _ scan: borrowing PromptScan, _ factor: RequestSupport, family: Float, isPoolKnown: Bool = true
+    ) -> SignalList {
+        var signals: SignalList = [
+            Signal(name: "length", weight: 0, value: Double(scan.wordsCount)),
+            Signal(name: "familiarity", weight: 0, value: Double(family)),
+        ]
+        if !isPoolKnown { signals.append(Signal(name: "unknown-models", weight: 0, value: 1)) }
+        if factor.support < 1 { signals.append(Signal(name: factor.doubt, weight: 0, value: factor.support)) }
+        return signals
+    }
+}
+
+/// What lowers trust whatever the words say: garbage, attachments, tools, long conversations.
+struct RequestSupport {
+    /// 0...1, a factor.
+    private(set) var support = 1.0
+    /// What lowered `support` most.
+    private(set) var doubt: StaticString = "none"
+    private var lowest = 1.0
+
+    init(_ scan: borrowing PromptScan) {
+        if scan.garbageCount > 0 { lower(by: scan.garbageCount * 8 > scan.wordsCount ? 0 : 0.5, "control-characters") }
+        if scan.foreignCount > scan.wordsCount { lower(by: 0.2, "unfamiliar-language") }
+        if scan.wordsCount < 3 { lower(by: 0.5, "too-short") }
+    }
+
+    /// Takes into account what outcome rows never had.
+    mutating func consider(_ request: borrowing RequestView) {
+        if request.imageCount + request.audioCount + request.fileCount > 0 { lower(by: 0.4, "attachments") }
+        if request.toolCount > 0 { lower(by: 0.7, "tools") }
+        if request.textBytes + request.systemBytes > 16_384 { lower(by: 0.7, "long-context") }
+        if request.ask.isCut { lower(by: 0.7, "long-ask") }
+        if request.ask.isBare, request.turns > 1 || request.previousResponseID != nil {
+            lower(by: request.ask.inherited.isEmpty ? 0.4 : 0.9, "follow-up")
+        }
+    }
+
+    private mutating func lower(by factor: Double, _ reason: StaticString) {
+        support *= factor
+        if factor < lowest { (lowest, doubt) = (factor, reason) }
+    }
+}

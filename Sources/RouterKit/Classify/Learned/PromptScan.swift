@@ -1,0 +1,100 @@
+/// What the learned classifier sees of a text: which hashed words and word pairs occur, and counts of its structure.
+///
+/// Stored inline, so that scanning allocates nothing. Any bytes will do. Training and inference use this one scan.
+struct PromptScan {
+    /// Hashed words and pairs fall into this many buckets.
+    static let bucketCount = 8_192
+    /// Structural counts.
+    static let countCount = 64
+    /// Distinct buckets kept; a text of `Limits.classifiedTextBytes` has no more words and pairs than this.
+    static let mostBuckets = 2_048
+
+    /// Distinct buckets in the order of their first occurrence.
+    private(set) var buckets = InlineArray<2_048, UInt16>(repeating: 0)
+    /// A wider hash of the same occurrence, for the measure of coverage.
+    private(set) var marks = InlineArray<2_048, UInt16>(repeating: 0)
+    /// Valid entries of `buckets` and `marks`.
+    private(set) var bucketsCount = 0
+    /// Structural counts, raw.
+    var counts = InlineArray<64, Float>(repeating: 0)
+    /// Words, repeated ones included.
+    private(set) var wordsCount = 0
+    /// Control characters and U+FFFD, which stands for what was not UTF-8.
+    private(set) var garbageCount = 0
+    /// Bytes outside ASCII.
+    private(set) var foreignCount = 0
+
+    private var seen = InlineArray<128, UInt64>(repeating: 0)
+
+    /// Scans `text`, of any bytes.
+    init(_ text: Span<UInt8>) {
+        var lengths = StructureCounts()
+        var previous: UInt32 = 7
+        var index = 0
+        let end = text.count
+        while index < end {
+            let byte = text[index]
+            guard Self.isWord(byte) else {
+                lengths.mark(byte, at: index, in: text)
+                if byte < 0x20, byte != 0x0A, byte != 0x0D, byte != 0x09 || byte == 0x7F { garbageCount += 1 }
+                index += 1
+                continue
+            }
+            var hash: UInt32 = 0x1234_5679
+            let start = index
+            while index < end, Self.isWord(text[index]) {
+                var folded = text[index]
+                if folded >= 0x41, folded <= 0x5A {
+                    folded |= 0x20
+                } else if folded >= 0x30, folded <= 0x39 {
+                    folded = 0x30
+                } else if folded >= 0x80 {
+                    foreignCount += 1
+                    if folded == 0xEF, index + 2 < end, text[index + 1] == 0xBF, text[index + 2] == 0xBD {
+                        garbageCount += 1
+                    }
+                }
+                hash = (hash ^ UInt32(folded)) &* 16_777_619
+                index += 1
+            }
+            hash = Self.mix(hash)
+            let isNew = add(hash)
+            add(Self.mix(previous &* 31 &+ hash))
+            previous = hash
+            wordsCount += 1
+            lengths.word(text, start, index, isNew: isNew)
+        }
+        lengths.finish(text, words: wordsCount, foreign: foreignCount, into: &counts)
+    }
+
+    /// Adds a hash; `true` when its bucket is new.
+    @discardableResult
+    private mutating func add(_ hash: UInt32) -> Bool {
+        let bucket = Int(hash & UInt32(Self.bucketCount - 1))
+        let bit: UInt64 = 1 << UInt64(bucket & 63)
+        guard seen[bucket >> 6] & bit == 0, bucketsCount < Self.mostBuckets else { return false }
+        seen[bucket >> 6] |= bit
+        buckets[bucketsCount] = UInt16(bucket)
+        marks[bucketsCount] = UInt16(truncatingIfNeeded: hash >> 16)
+        bucketsCount += 1
+        return true
+    }
+
+    /// The value of each bucket present: rows have unit norm.
+    var value: Float { bucketsCount == 0 ? 0 : 1 / Float(bucketsCount).squareRoot() }
+
+    static func isWord(_ byte: UInt8) -> Bool {
+        (byte >= 0x61 && byte <= 0x7A) || (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5A)
+            || byte >= 0x80
+    }
+
+    /// The finaliser of MurmurHash3 with other constants: spreads what FNV-1a leaves in the high bits.
+    static func mix(_ hash: UInt32) -> UInt32 {
+        var mixed = hash
+        mixed ^= mixed >> 16
+        mixed = mixed &* 0x7FEB_352D
+        mixed ^= mixed >> 15
+        mixed = mixed &* 0x846C_A68B
+        return mixed ^ (mixed >> 16)
+    }
+}
