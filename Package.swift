@@ -39,7 +39,9 @@ let package = Package(
         .target(
             name: "GPUServeKit", dependencies: ["Wire", "Transport", "CPosix", "CCuda", "CHash"], swiftSettings: strict),
         // Conformance suites for whoever writes a part of their own.
-        .target(name: "GPUServeKitTesting", dependencies: ["GPUServeKit"], swiftSettings: strict),
+        .target(
+            name: "GPUServeKitTesting", dependencies: ["GPUServeKit"], path: "Tests/ConformanceSuites",
+            swiftSettings: strict),
         // Floor 4: thin executables, and what their command lines share.
         .target(name: "DemoSupport", path: "Sources/Demos/Shared", swiftSettings: strict),
         .executableTarget(
@@ -49,9 +51,9 @@ let package = Package(
         .executableTarget(
             name: "gpuserve", dependencies: ["DemoSupport", "GPUServeKit"], path: "Sources/Demos/gpuserve",
             swiftSettings: strict),
-        // Benchmarks: one executable a question; the writer of results is shared.
         .executableTarget(
             name: "quickstart", dependencies: ["RouterKit"], path: "Sources/Demos/quickstart", swiftSettings: strict),
+        // Benchmarks: one executable a question; the writer of results is shared.
         .target(name: "CAllocations", path: "Benchmarks/CAllocations"),
         .target(name: "BenchSupport", path: "Benchmarks/Support", swiftSettings: strict),
         .executableTarget(
@@ -59,7 +61,7 @@ let package = Package(
             path: "Benchmarks/bench-classifier", exclude: ["litellm_heuristic.py"], swiftSettings: strict),
         .executableTarget(
             name: "eval-routing", dependencies: ["BenchSupport", "RouterKit"], path: "Benchmarks/eval-routing",
-            exclude: ["litellm_scores.py"], swiftSettings: strict),
+            exclude: ["litellm_scores.py", "TRIES.md"], swiftSettings: strict),
         .executableTarget(
             name: "train-weights", dependencies: ["RouterKit"], path: "Benchmarks/train-weights",
             swiftSettings: strict),
