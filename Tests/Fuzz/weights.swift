@@ -1,3 +1,4 @@
+// with: Sources/Support/CWeights/kernels.c
 // with: Sources/RouterKit/Classify/Learned/LearnedWeights.swift
 // with: Sources/RouterKit/Classify/Learned/LearnedWeights+File.swift
 // with: Sources/RouterKit/Classify/Learned/LearnedWeights+Predict.swift
@@ -19,8 +20,8 @@ public func fuzzWeights(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     if let weights = try? LearnedWeights.contents(contents, from: 0, to: contents.count, version: "fuzz") {
         let scan = PromptScan(Array("How many of the 12 are left?\nA. 3\nB. none".utf8).span)
         let view = weights.shared.view(scan)
-        for expert in weights.experts {
-            _ = expert.heads(scan, view)
+        for (expert, trees) in zip(weights.experts, weights.trees) {
+            _ = expert.heads(scan, view, trees)
             require(!(expert.support(scan, view) < 0), "support is not below 0")
         }
     }

@@ -77,7 +77,7 @@ public struct LearnedClassifier: ComplexityClassifier {
             if support > bestSupport { (best, bestSupport) = (other, support) }
         }
         let expert = weights.experts[best.expert]
-        let quality = Self.qualities(expert, expert.heads(scan, view))
+        let quality = Self.qualities(expert, expert.heads(scan, view, weights.trees[best.expert]))
         var models = ModelPredictions(names: best.names)
         var curve = SIMD4<Double>(repeating: -1)
         for index in 0..<expert.models.count {
@@ -103,7 +103,7 @@ public struct LearnedClassifier: ComplexityClassifier {
         var support: Float = 0
         for expert in weights.experts.dropLast() { support = max(support, expert.support(scan, view)) }
         support = min(support, joint.support(scan, view)) * Self.unknownModels
-        let quality = Self.qualities(joint, joint.heads(scan, view))
+        let quality = Self.qualities(joint, joint.heads(scan, view, weights.trees[weights.trees.count - 1]))
         // Nobody measured these models: a tier that looks better than a stronger one is no ground for a choice.
         let strong = quality[2]
         let mid = min(quality[1], strong)
@@ -134,10 +134,10 @@ public struct LearnedClassifier: ComplexityClassifier {
     private func signals(
         _ scan: borrowing PromptScan, _ factor: RequestSupport, family: Float, isPoolKnown: Bool = true
     ) -> SignalList {
-        var signals: SignalList = [
-            Signal(name: "length", weight: 0, value: Double(scan.wordsCount)),
-            Signal(name: "familiarity", weight: 0, value: Double(family)),
-        ]
+        // Not a literal: that would allocate an array first.
+        var signals = SignalList()
+        signals.append(Signal(name: "length", weight: 0, value: Double(scan.wordsCount)))
+        signals.append(Signal(name: "familiarity", weight: 0, value: Double(family)))
         if !isPoolKnown { signals.append(Signal(name: "unknown-models", weight: 0, value: 1)) }
         if factor.support < 1 { signals.append(Signal(name: factor.doubt, weight: 0, value: factor.support)) }
         return signals

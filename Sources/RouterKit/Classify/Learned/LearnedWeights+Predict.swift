@@ -1,3 +1,4 @@
+import CWeights
 import Glibc
 
 /// One prompt's shared view: topics, families, bins.
@@ -30,18 +31,21 @@ extension LearnedWeights.SharedHeads {
     func view(_ scan: borrowing PromptScan) -> LearnedView {
         var view = LearnedView()
         view.dense = standardised(scan)
-        var sum = SIMD32<Int32>(repeating: 0)
-        let words = words.span
-        for index in 0..<scan.bucketsCount {
-            sum &+= SIMD32<Int32>(truncatingIfNeeded: words[Int(scan.buckets[index])])
+        var shared = scan.sum(words) * (scale * scan.value) + bias
+        view.dense.span.withUnsafeBufferPointer { values in
+            withUnsafeMutableBytes(of: &shared) { sums in
+                ckernels_add64(dense, 32, values.baseAddress, sums.baseAddress!.assumingMemoryBound(to: Float.self))
+            }
         }
-        let value = scan.value
-        var shared = SIMD32<Float>(sum)
-        for column in 0..<Self.width { shared[column] = shared[column] * scale[column] * value + bias[column] }
-        for index in 0..<64 { shared += dense[index] * view.dense[index] }
         view.shared = shared
-        for feature in 0..<Self.featureCount {
-            view.bins[feature] = bin(feature, feature < 64 ? scan.counts[feature] : shared[feature - 64])
+        var values = InlineArray<88, Float>(repeating: 0)
+        for index in 0..<64 { values[index] = scan.counts[index] }
+        for index in 0..<Self.topicCount { values[64 + index] = view.shared[index] }
+        values.span.withUnsafeBufferPointer { values in
+            var bins = view.bins.mutableSpan
+            bins.withUnsafeMutableBufferPointer { bins in
+                ckernels_bins(edges, Self.binCount - 1, values.baseAddress, Self.featureCount, bins.baseAddress)
+            }
         }
         return view
     }
@@ -61,19 +65,18 @@ extension LearnedWeights.SharedHeads {
 
 extension LearnedWeights.Expert {
     /// The reference's quality, then gains over the others.
-    func heads(_ scan: borrowing PromptScan, _ view: borrowing LearnedView) -> SIMD16<Float> {
-        var sum = SIMD16<Int32>(repeating: 0)
-        let words = words.span
-        for index in 0..<scan.bucketsCount {
-            sum &+= SIMD16<Int32>(truncatingIfNeeded: words[Int(scan.buckets[index])])
+    func heads(
+        _ scan: borrowing PromptScan, _ view: borrowing LearnedView, _ trees: [LearnedWeights.CompleteForest]
+    ) -> SIMD16<Float> {
+        var linear = scan.sum(words) * (scale * scan.value) + bias
+        view.dense.span.withUnsafeBufferPointer { values in
+            withUnsafeMutableBytes(of: &linear) { sums in
+                ckernels_add64(dense, 16, values.baseAddress, sums.baseAddress!.assumingMemoryBound(to: Float.self))
+            }
         }
-        let value = scan.value
-        var linear = SIMD16<Float>(sum)
-        for column in 0..<models.count { linear[column] = linear[column] * scale[column] * value + bias[column] }
-        for index in 0..<64 { linear += dense[index] * view.dense[index] }
-        for column in 0..<models.count where !forests[column].roots.isEmpty {
+        for column in 0..<models.count where trees[column].count > 0 {
             linear[column] =
-                linear[column] * ridgeShare + (1 - ridgeShare) * forests[column].predict(view.bins)
+                linear[column] * ridgeShare + (1 - ridgeShare) * trees[column].predict(view.bins)
         }
         return linear
     }
@@ -115,17 +118,11 @@ extension LearnedWeights.Expert {
     }
 }
 
-extension LearnedWeights.Forest {
+extension LearnedWeights.CompleteForest {
     /// The sum of all trees.
     func predict(_ bins: borrowing InlineArray<88, UInt8>) -> Float {
-        var sum: Int32 = 0
-        let nodes = nodes.span
-        for root in roots {
-            var at = Int(root)
-            while nodes[at].feature != 255 {
-                at += bins[Int(nodes[at].feature)] > nodes[at].bin ? Int(nodes[at].value) : 1
-            }
-            sum += Int32(nodes[at].value)
+        let sum = bins.span.withUnsafeBufferPointer { bins in
+            ckernels_trees(splits, leaves, depth, count, bins.baseAddress)
         }
         return base + Float(sum) * scale
     }

@@ -12,10 +12,13 @@ public final class LearnedWeights: Sendable {
 
     let shared: SharedHeads
     let experts: [Expert]
+    /// Per expert its forests as inference walks them.
+    let trees: [[CompleteForest]]
 
     init(shared: SharedHeads, experts: [Expert], version: String) {
         self.shared = shared
         self.experts = experts
+        trees = experts.map { $0.forests.map(CompleteForest.init) }
         self.version = version
     }
 
@@ -32,8 +35,8 @@ public final class LearnedWeights: Sendable {
         /// Per bucket: topics, then families.
         var words: [SIMD32<Int8>]
         /// Value of one step per column.
-        var scale: [Float]
-        var bias: [Float]
+        var scale: SIMD32<Float>
+        var bias: SIMD32<Float>
         /// Per count and column, for standardised counts.
         var dense: [SIMD32<Float>]
         /// Of sign * log1p of each count.
@@ -58,8 +61,8 @@ public final class LearnedWeights: Sendable {
         var ridgeShare: Float
         /// Per bucket: the reference's quality, then the gain of the reference over each other model.
         var words: [SIMD16<Int8>]
-        var scale: [Float]
-        var bias: [Float]
+        var scale: SIMD16<Float>
+        var bias: SIMD16<Float>
         var dense: [SIMD16<Float>]
         /// Per head, in the order of `words`' columns.
         var forests: [Forest]
@@ -82,7 +85,7 @@ public final class LearnedWeights: Sendable {
         var inverse: [Float]
     }
 
-    /// Boosted trees of one head.
+    /// Boosted trees of one head, as the file holds them.
     struct Forest: Sendable, Hashable {
         /// A leaf has feature 255 and its value in `value`; else bins above `bin` go `value` nodes on, others to
         /// the next node.
@@ -97,5 +100,58 @@ public final class LearnedWeights: Sendable {
         var roots: [Int32]
         var base: Float
         var scale: Float
+    }
+
+    /// A forest filled up to complete trees, so that a walk needs neither links nor tests for a leaf.
+    struct CompleteForest: Sendable {
+        /// Levels of every tree.
+        let depth: Int
+        /// Trees.
+        let count: Int
+        /// Feature and bin per inner node, root first.
+        let splits: [UInt8]
+        let leaves: [Int16]
+        let base: Float
+        let scale: Float
+
+        init(_ forest: Forest) {
+            let depth = forest.depth
+            var splits = [UInt8](repeating: 0, count: forest.roots.count * 2 * ((1 << depth) - 1))
+            var leaves = [Int16](repeating: 0, count: forest.roots.count << depth)
+            func fill(_ tree: Int, _ node: Int, _ place: Int, _ level: Int) {
+                if level == depth {
+                    leaves[(tree << depth) + place - (1 << depth) + 1] = forest.nodes[node].value
+                    return
+                }
+                let split = 2 * (tree * ((1 << depth) - 1) + place)
+                let isLeaf = forest.nodes[node].feature == 255
+                // Below a leaf both ways lead to its value.
+                (splits[split], splits[split + 1]) =
+                    isLeaf ? (0, 255) : (forest.nodes[node].feature, forest.nodes[node].bin)
+                fill(tree, isLeaf ? node : node + 1, 2 * place + 1, level + 1)
+                fill(tree, isLeaf ? node : node + Int(forest.nodes[node].value), 2 * place + 2, level + 1)
+            }
+            for (tree, root) in forest.roots.enumerated() { fill(tree, Int(root), 0, 0) }
+            self.depth = depth
+            count = forest.roots.count
+            self.splits = splits
+            self.leaves = leaves
+            base = forest.base
+            scale = forest.scale
+        }
+    }
+}
+
+extension LearnedWeights.Forest {
+    /// Trees may have this many levels below the root.
+    static let mostDepth = 8
+
+    /// Levels of the deepest tree, at most one more than ``mostDepth``: no walk goes further.
+    var depth: Int {
+        func depth(_ node: Int, _ level: Int) -> Int {
+            guard nodes[node].feature != 255, level <= Self.mostDepth else { return level }
+            return max(depth(node + 1, level + 1), depth(node + Int(nodes[node].value), level + 1))
+        }
+        return roots.reduce(0) { max($0, depth(Int($1), 0)) }
     }
 }

@@ -1,18 +1,20 @@
+import CWeights
+
 /// What the learned classifier sees of a text: which hashed words and word pairs occur, and counts of its structure.
 ///
 /// Stored inline, so that scanning allocates nothing. Any bytes will do. Training and inference use this one scan.
-struct PromptScan {
+struct PromptScan: ~Copyable {
     /// Hashed words and pairs fall into this many buckets.
     static let bucketCount = 8_192
     /// Structural counts.
     static let countCount = 64
-    /// Distinct buckets kept; a text of `Limits.classifiedTextBytes` has no more words and pairs than this.
-    static let mostBuckets = 2_048
+    /// Distinct buckets kept: more than a text of `Limits.classifiedTextBytes` has, unless its words are of one letter.
+    static let mostBuckets = 1_024
 
     /// Distinct buckets in the order of their first occurrence.
-    private(set) var buckets = InlineArray<2_048, UInt16>(repeating: 0)
+    private(set) var buckets = InlineArray<1_024, UInt16>(repeating: 0)
     /// A wider hash of the same occurrence, for the measure of coverage.
-    private(set) var marks = InlineArray<2_048, UInt16>(repeating: 0)
+    private(set) var marks = InlineArray<1_024, UInt16>(repeating: 0)
     /// Valid entries of `buckets` and `marks`.
     private(set) var bucketsCount = 0
     /// Structural counts, raw.
@@ -78,6 +80,30 @@ struct PromptScan {
         marks[bucketsCount] = UInt16(truncatingIfNeeded: hash >> 16)
         bucketsCount += 1
         return true
+    }
+
+    /// Sums rows of 32 signed bytes over the buckets present.
+    func sum(_ rows: [SIMD32<Int8>]) -> SIMD32<Float> {
+        var sums = SIMD32<Int32>(repeating: 0)
+        buckets.span.withUnsafeBufferPointer { buckets in
+            withUnsafeMutableBytes(of: &sums) { sums in
+                ckernels_sum32(
+                    rows, buckets.baseAddress, bucketsCount, sums.baseAddress!.assumingMemoryBound(to: Int32.self))
+            }
+        }
+        return SIMD32<Float>(sums)
+    }
+
+    /// Sums rows of 16 signed bytes over the buckets present.
+    func sum(_ rows: [SIMD16<Int8>]) -> SIMD16<Float> {
+        var sums = SIMD16<Int32>(repeating: 0)
+        buckets.span.withUnsafeBufferPointer { buckets in
+            withUnsafeMutableBytes(of: &sums) { sums in
+                ckernels_sum16(
+                    rows, buckets.baseAddress, bucketsCount, sums.baseAddress!.assumingMemoryBound(to: Int32.self))
+            }
+        }
+        return SIMD16<Float>(sums)
     }
 
     /// The value of each bucket present: rows have unit norm.

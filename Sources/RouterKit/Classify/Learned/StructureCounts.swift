@@ -113,7 +113,7 @@ struct StructureCounts {
             if start <= optionStart + 1, Self.catchAll.contains(key) { catchAllOptions += 1 }
         }
         guard length <= 6 else { return }
-        if Self.stopWords.contains(key) { stopWords += 1 }
+        if Self.isStopWord(key) { stopWords += 1 }
         switch key {
         case 0x64_65_66: definitions += 1
         case 0x72_65_74_75_72_6E: returns += 1
@@ -207,11 +207,33 @@ struct StructureCounts {
         0x3B, 0x2D,
     ]
     private static let catchAll: Set<UInt64> = Set(["none", "all", "both", "neither"].map(key))
-    private static let stopWords: Set<UInt64> = Set(
-        """
-        the of a to and in is for that on with as by an are be it from at or this was which have has his her their he
-        she they its were what many if will can each
-        """.split(whereSeparator: { $0 == " " || $0 == "\n" }).map { key(String($0)) })
+    /// Keys of the commonest words, in a table of 256 with linear probing: a `Set` hashes for longer than it takes to
+    /// read the word.
+    private static let stopWords: [UInt64] = {
+        let words = """
+            the of a to and in is for that on with as by an are be it from at or this was which have has his her their
+            he she they its were what many if will can each
+            """
+        var table = [UInt64](repeating: 0, count: 256)
+        for word in words.split(whereSeparator: \.isWhitespace) {
+            var place = slot(key(String(word)))
+            while table[place] != 0 { place = (place + 1) & 255 }
+            table[place] = key(String(word))
+        }
+        return table
+    }()
+
+    private static func slot(_ key: UInt64) -> Int { Int(truncatingIfNeeded: (key &* 0x9E37_79B9_7F4A_7C15) >> 56) }
+
+    private static func isStopWord(_ key: UInt64) -> Bool {
+        let table = stopWords.span
+        var place = slot(key)
+        while table[place] != 0 {
+            if table[place] == key { return true }
+            place = (place + 1) & 255
+        }
+        return false
+    }
 
     private static func key(_ word: String) -> UInt64 {
         word.utf8.prefix(8).reduce(0) { $0 << 8 | UInt64($1 | 0x20) }

@@ -17,8 +17,8 @@ struct WeightsWriter {
 
     mutating func shared(_ shared: LearnedWeights.SharedHeads) {
         for row in shared.words { for column in 0..<32 { bytes.append(UInt8(bitPattern: row[column])) } }
-        floats(shared.scale)
-        floats(shared.bias)
+        floats((0..<32).map { shared.scale[$0] })
+        floats((0..<32).map { shared.bias[$0] })
         for row in shared.dense { for column in 0..<32 { float(row[column]) } }
         floats(shared.mean)
         floats(shared.inverse)
@@ -34,8 +34,8 @@ struct WeightsWriter {
         float(expert.ridgeShare)
         let width = expert.models.count
         for row in expert.words { for column in 0..<width { bytes.append(UInt8(bitPattern: row[column])) } }
-        floats(expert.scale)
-        floats(expert.bias)
+        floats((0..<width).map { expert.scale[$0] })
+        floats((0..<width).map { expert.bias[$0] })
         for row in expert.dense { for column in 0..<width { float(row[column]) } }
         for forest in expert.forests { self.forest(forest) }
         for mark in expert.marks {
@@ -128,8 +128,8 @@ struct WeightsReader {
             for column in 0..<32 { lanes[column] = Int8(bitPattern: bytes[first + row * 32 + column]) }
             return lanes
         }
-        let scale = try floats(32)
-        let bias = try floats(32)
+        let scale = SIMD32(try floats(32))
+        let bias = SIMD32(try floats(32))
         let dense = try floats(64 * 32)
         let shared = LearnedWeights.SharedHeads(
             words: words, scale: scale, bias: bias,
@@ -159,8 +159,8 @@ struct WeightsReader {
             for column in 0..<width { lanes[column] = Int8(bitPattern: bytes[first + row * width + column]) }
             return lanes
         }
-        let scale = try floats(width)
-        let bias = try floats(width)
+        let scale = SIMD16(try floats(width) + [Float](repeating: 0, count: 16 - width))
+        let bias = SIMD16(try floats(width) + [Float](repeating: 0, count: 16 - width))
         let dense = try floats(64 * width)
         var forests: [LearnedWeights.Forest] = []
         for _ in 0..<width { forests.append(try forest()) }
@@ -203,6 +203,8 @@ struct WeightsReader {
         guard nodes.last.map({ $0.feature == 255 }) ?? true, roots.allSatisfy({ $0 < nodes.count }) else {
             throw Self.invalid("a tree has no end")
         }
-        return LearnedWeights.Forest(nodes: nodes, roots: roots, base: try float(), scale: try float())
+        let forest = LearnedWeights.Forest(nodes: nodes, roots: roots, base: try float(), scale: try float())
+        guard forest.depth <= LearnedWeights.Forest.mostDepth else { throw Self.invalid("a tree is too deep") }
+        return forest
     }
 }

@@ -45,7 +45,7 @@ struct ExpertFit {
                 options: ForestFit.Options(rowCount: kept.count), seed: options.seed &* 31 &+ UInt64(head))
         }
         let linear = RidgeFit(rows, selection, targets: targets, weights: weights, lambda: lambda, steps: 15)
-        var scale = [Float](repeating: 1, count: width)
+        var scale = SIMD16<Float>(repeating: 0)
         for head in 0..<width {
             let most = linear.coefficients[..<PromptScan.bucketCount].reduce(Float(0)) { max($0, abs($1[head])) }
             scale[head] = max(1e-9, most / 127)
@@ -58,7 +58,7 @@ struct ExpertFit {
                 for head in 0..<width { lanes[head] = Int8((row[head] / scale[head]).rounded()) }
                 return lanes
             },
-            scale: scale, bias: (0..<width).map { linear.bias[$0] },
+            scale: scale, bias: linear.bias,
             dense: Array(linear.coefficients[PromptScan.bucketCount...]), forests: forests,
             marks: Self.marks(rows, selection).bits,
             support: Self.support(rows, topics, selection, family: topics.families.firstIndex(of: family)))

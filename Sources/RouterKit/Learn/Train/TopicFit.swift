@@ -17,10 +17,7 @@ struct TopicFit: Sendable {
             for index in rows.starts[row]..<rows.starts[row + 1] {
                 sum &+= SIMD32<Int32>(truncatingIfNeeded: shared.words[Int(rows.buckets[index])])
             }
-            var view = SIMD32<Float>(sum)
-            for column in 0..<32 {
-                view[column] = view[column] * shared.scale[column] * rows.value[row] + shared.bias[column]
-            }
+            var view = SIMD32<Float>(sum) * (shared.scale * rows.value[row]) + shared.bias
             for index in 0..<64 { view += shared.dense[index] * rows.dense[row * 64 + index] }
             return view
         }
@@ -86,7 +83,7 @@ struct TopicFit: Sendable {
             turn((0..<columns).map { pick(whole[$0 / 16])[$0 % 16] })
         }
         let words = (0..<PromptScan.bucketCount).map { bucket in flat { $0.coefficients[bucket] } }
-        var scale = [Float](repeating: 1, count: 32)
+        var scale = SIMD32<Float>(repeating: 1)
         for column in 0..<32 { scale[column] = max(1e-9, words.reduce(0) { max($0, abs($1[column])) } / 127) }
         let bias = flat { $0.bias }
         shared = LearnedWeights.SharedHeads(
@@ -95,7 +92,7 @@ struct TopicFit: Sendable {
                 for column in 0..<32 { lanes[column] = Int8((row[column] / scale[column]).rounded()) }
                 return lanes
             },
-            scale: scale, bias: (0..<32).map { bias[$0] },
+            scale: scale, bias: bias,
             dense: (0..<64).map { index in flat { $0.coefficients[PromptScan.bucketCount + index] } },
             mean: standard.mean, inverse: standard.inverse, edges: [])
         shared.edges = edges(rows, labels)

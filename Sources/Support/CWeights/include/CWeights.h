@@ -3,6 +3,8 @@
 #define CWEIGHTS_H
 #include <stddef.h>
 
+#include "CKernels.h"
+
 /// First byte of the weights file (format: LearnedWeights+File.swift).
 const unsigned char *cweights_bytes(void);
 /// Its length.
