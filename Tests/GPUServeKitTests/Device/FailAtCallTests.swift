@@ -19,12 +19,13 @@ extension FakeDriverTests {
         static let scenarios = [
             Scenario("make a context and end it") { _ in },
             Scenario("an arena, and one at a fixed address") { context in
-                let arena = try await context.makeArena(byteCount: 5 << 20)
-                let address = arena.range.address
+                let address = FarAddress.take()
+                let arena = try await context.makeArena(byteCount: 5 << 20, at: address)
                 try await context.free(arena)
                 let again = try await context.makeArena(byteCount: 5 << 20, at: address)
                 #expect(again.range.address == address)
                 try await context.free(again)
+                try await context.free(context.makeArena(byteCount: 5 << 20))
             },
             Scenario("memory left for the end") { context in
                 let arena = try await context.makeArena(byteCount: 5 << 20)
