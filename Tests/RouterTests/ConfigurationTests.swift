@@ -172,7 +172,7 @@ import Wire
 }
 
 /// No test here sends anything.
-private struct RefusingTransport: UpstreamTransport {
+struct RefusingTransport: UpstreamTransport {
     nonisolated(nonsending) func send(_ request: UpstreamRequest) async throws(TransportError) -> UpstreamResponse {
         throw TransportError(.shuttingDown, "this test only decides")
     }

@@ -2,6 +2,12 @@ import RouterKit
 
 /// The parts of a configuration that say how to choose.
 extension GatewayConfiguration {
+    /// The classifier that the file describes; reads the weights file that it names.
+    func classifier() throws(LearnedWeightsError) -> StandardClassifier {
+        guard let weightsPath else { return StandardClassifier() }
+        return StandardClassifier(weights: try LearnedWeights.read(path: weightsPath))
+    }
+
     /// The policy that the file describes; reads the policy file that it names.
     func policy() throws(LearnFileError) -> TradePolicy {
         var policy = TradePolicy(table: .shipped, promise: promise, guards: guards)

@@ -34,6 +34,7 @@ extension GatewayConfiguration {
         configuration.limits = try limits(&root, configuration.limits)
         configuration.clients = try clients(&root)
         configuration.log = try log(&root)
+        configuration.weightsPath = try root.string("weights")
         configuration.policyPath = try root.string("policy")
         configuration.promise = try promise(&root)
         configuration.guards = try guards(&root)

@@ -17,6 +17,8 @@ struct GatewayConfiguration: Sendable {
     var cards: [ModelCard] = []
     var clients: [ClientKeys.Client] = []
     var log: Log?
+    /// The weights file's path; nil for the shipped weights.
+    var weightsPath: String?
     /// The policy file's path; nil for the shipped table.
     var policyPath: String?
     /// What is lost at most, with what confidence.

@@ -18,6 +18,9 @@ struct RouterCommand {
           router score --data ROWS --tiers TIERS                        one decision a row, as JSON lines;
                        [--weights FILE] [--policy FILE]                 without them the shipped ones
           router eval --data ROWS --tiers TIERS [--json] [--plot FILE]  APGR, CPT, saving and PASS on measured outcomes
+          router train --data ROWS --tiers TIERS --out WEIGHTS          learn how one's own models do, from measured outcomes
+          router calibrate --data OTHER-ROWS --tiers TIERS --out POLICY how much quality each mode may give up for money, and
+                       [--weights WEIGHTS] [--promise 1 --confidence .95]   what can be promised
           router lint --log LOG [--config FILE]                         behaviour of the policy that deserves a look
           router hash-key                                               read a client key from stdin, print its SHA-256
 
@@ -57,11 +60,19 @@ struct RouterCommand {
         case "score": try Score.run(try Arguments(words, options: OutcomeSetup.options))
         case "eval":
             try Evaluate.run(try Arguments(words, options: OutcomeSetup.options + ["plot"], flags: ["json"]))
+        case "train": try Train.run(try Arguments(words, options: ["data", "tiers", "out", "weights"]))
+        case "calibrate":
+            try Calibrate.run(
+                try Arguments(words, options: ["data", "tiers", "out", "weights", "promise", "confidence"]))
         case "lint": try Lint.run(try Arguments(words, options: ["log", "config"]))
         case "hash-key": try HashKey.run()
         case "help", "--help", "-h": print(usage)
         default:
-            let verbs = ["serve", "check", "route", "models", "report", "score", "eval", "lint", "hash-key", "help"]
+            let verbs = [
+                "serve", "check", "route", "models", "report", "score", "eval", "train", "calibrate", "lint",
+                "hash-key",
+                "help",
+            ]
             let hint = Suggestion.nearest(to: verb, in: verbs).map { "; did you mean \($0)?" } ?? ""
             throw UsageError(message: "unknown verb \(verb)\(hint)")
         }

@@ -82,6 +82,9 @@ struct Assembly {
     func router(
         _ file: GatewayConfiguration, replacing old: Router? = nil, withLog: Bool = true
     ) throws -> Router {
+        // Whatever can be refused is read before anything in use is touched.
+        let classifier = try file.classifier()
+        let policy = try file.policy()
         let pool: ModelPool
         if let old {
             pool = old.configuration.pool
@@ -91,7 +94,8 @@ struct Assembly {
         }
         var configuration = Router.Configuration(pool: pool, transport: transport)
         configuration.mode = file.mode
-        configuration.policy = try file.policy()
+        configuration.classifier = classifier
+        configuration.policy = policy
         configuration.cascade = file.cascade
         configuration.limits = file.limits
         configuration.observer = metrics

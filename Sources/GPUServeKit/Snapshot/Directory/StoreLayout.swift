@@ -112,8 +112,9 @@ struct StoreLayout: Sendable {
     ) throws(SnapshotError) -> Bool {
         let temporaryName = RandomName.make()
         let file = try files.create(temporaryName, in: temporary)
-        // The lock is held until the file is in its place.
-        defer { withExtendedLifetime(file) {} }
+        // The lock is held until the file is in its place. Closing would give it back too late: a child process that was
+        // started meanwhile has inherited the opening, and for readers a locked manifest is one that goes away.
+        defer { file.unlock() }
         var isMoved = false
         do throws(SnapshotError) {
             // Against the collector, which takes unlocked files here for leftovers.

@@ -1,0 +1,102 @@
+import DemoSupport
+import RouterKit
+
+/// What `router train` and `router calibrate` read: measured outcomes of one's own pools.
+private struct OwnOutcomes {
+    let tiers: TierTable
+    let rows: [OutcomeRow]
+    let out: String
+
+    init(_ arguments: Arguments) throws {
+        let tiersPath = try arguments.required("tiers")
+        let data = try arguments.required("data")
+        out = try arguments.required("out")
+        guard arguments.words.isEmpty else { throw UsageError(message: "\(arguments.words[0]) is one word too many") }
+        tiers = try TierTable.read(path: tiersPath)
+        let (rows, report) = try OutcomeReader.read(path: data, tiers: tiers)
+        OutcomeSetup.warn(report, data)
+        guard !rows.isEmpty else {
+            throw UsageError(message: "\(data) holds no usable row of a source in \(tiersPath)")
+        }
+        self.rows = rows
+    }
+
+    /// Pools that there are rows for, those of the same models once, with the rows of all of them.
+    var pools: [(pool: OutcomePool, rows: [OutcomeRow])] {
+        let bySource = Dictionary(grouping: rows, by: \.source)
+        let byMembers = Dictionary(grouping: tiers.pools.filter { bySource[$0.source] != nil }, by: \.members)
+        return byMembers.values
+            .map { same in (same[0], same.flatMap { bySource[$0.source] ?? [] }) }
+            .sorted { $0.0.source < $1.0.source }
+    }
+}
+
+/// `router train`: weights that know the models of one's own pools by name.
+enum Train {
+    static func run(_ arguments: Arguments) throws {
+        let own = try OwnOutcomes(arguments)
+        let base = try arguments[option: "weights"].map { try LearnedWeights.read(path: $0) } ?? .shipped
+        let sources = Set(own.rows.map(\.source))
+        let weights = try LearnedTrainer.train(
+            rows: own.rows, pools: own.tiers.pools.filter { sources.contains($0.source) }, base: base
+        ) { Console.note("\($0.doneCount + 1) of \($0.stepsCount): \($0.step)") }
+        try weights.write(path: own.out)
+        Console.note(
+            "wrote \(own.out), version \(weights.version), from \(own.rows.count) rows; calibrate it on other rows: "
+                + "router calibrate --weights \(own.out)")
+    }
+}
+
+/// `router calibrate`: a policy file for the modes, and for a promise, from outcomes that were not trained on.
+enum Calibrate {
+    static func run(_ arguments: Arguments) throws {
+        let own = try OwnOutcomes(arguments)
+        let weights = try arguments[option: "weights"].map { try LearnedWeights.read(path: $0) } ?? .shipped
+        let classifier = LearnedClassifier(weights)
+        let promise = Promise(
+            loss: try number(arguments, "promise", 1, 0..<100) / 100,
+            confidence: try number(arguments, "confidence", 0.95, 0.001..<1))
+        var entries: [PolicyTable.Pool] = []
+        for (pool, rows) in own.pools {
+            guard let set = CalibrationSet(pool: pool, rows: rows, classifier: classifier) else {
+                Console.warn("\(pool.source) is left out: a price is unknown, so nothing can be said of savings")
+                continue
+            }
+            let entry = Calibrator.calibrate(set, options: .init(promises: [promise]))
+            entries.append(entry)
+            report(entry, of: pool)
+        }
+        let table = PolicyTable(classifierVersion: classifier.version, pools: entries)
+        try OutputFile.write(Array(table.fileText().utf8), to: own.out)
+        Console.note("wrote \(own.out) for \(classifier.version)")
+    }
+
+    private static func report(_ entry: PolicyTable.Pool, of pool: OutcomePool) {
+        for mode in RoutingMode.allCases {
+            guard let found = entry.modes[mode] else { continue }
+            print(
+                "\(pool.source) \(mode.rawValue): saves \((found.saved * 100).fixed(1)) % at "
+                    + "\((found.estimatedLoss * 100).fixed(2)) points lost, \(entry.rowCount) rows")
+        }
+        for guarantee in entry.guarantees {
+            let promise = "at most \((guarantee.promise.loss * 100).fixed(2)) points"
+            if guarantee.trade != nil {
+                print("\(pool.source) promise of \(promise): saves \((guarantee.saved * 100).fixed(1)) %")
+            } else {
+                print(
+                    "\(pool.source) promise of \(promise): not proven by \(guarantee.rowCount) rows, so the strongest "
+                        + "model answers; \(guarantee.neededRowCount) are needed even if nothing is ever lost")
+            }
+        }
+    }
+
+    private static func number(
+        _ arguments: Arguments, _ name: String, _ usual: Double, _ range: Range<Double>
+    ) throws(UsageError) -> Double {
+        guard let text = arguments[option: name] else { return usual }
+        guard let value = Double(text), range.contains(value) else {
+            throw UsageError(message: "--\(name) takes a number from \(range.lowerBound) to below \(range.upperBound)")
+        }
+        return value
+    }
+}
