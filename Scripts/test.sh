@@ -68,8 +68,6 @@ step build swift build --build-tests || {
     failed=$((failed + 1))
     finish
 }
-# How many times a store's writer is killed at a random moment.
-[ "$tier" != all ] || export SNAPSHOT_KILLS=200
 step unit timeout 600 swift test --skip-build --disable-xctest || true
 add_swift_totals unit
 check fuzz Tests/Fuzz/run.sh 10
@@ -77,6 +75,9 @@ step end-to-end Scripts/end_to_end.sh || true
 add_pytest_totals end-to-end
 
 if [ "$tier" = all ]; then
+    # The unit tests kill a store's writer 20 times.
+    SNAPSHOT_KILLS=200 step killed-writers timeout 1500 swift test --skip-build --disable-xctest --filter CrashTests || true
+    add_swift_totals killed-writers
     # One test at a time: everything is ten times slower here, and tests of deadlines would meet the others' load.
     tsan=(swift test --no-parallel --disable-xctest --sanitize=thread -Xswiftc -DTSAN --scratch-path .build-tsan)
     step thread-sanitizer timeout 1800 "${tsan[@]}" --filter 'TransportTests|RouterKitTests' || true

@@ -66,6 +66,7 @@ enum Calibrate {
             entries.append(entry)
             report(entry, of: pool)
         }
+        guard !entries.isEmpty else { throw UsageError(message: "nothing was calibrated, and nothing was written") }
         let table = PolicyTable(classifierVersion: classifier.version, pools: entries)
         try OutputFile.write(Array(table.fileText().utf8), to: own.out)
         Console.note("wrote \(own.out) for \(classifier.version)")
@@ -83,9 +84,11 @@ enum Calibrate {
             if guarantee.trade != nil {
                 print("\(pool.source) promise of \(promise): saves \((guarantee.saved * 100).fixed(1)) %")
             } else {
-                print(
-                    "\(pool.source) promise of \(promise): not proven by \(guarantee.rowCount) rows, so the strongest "
-                        + "model answers; \(guarantee.neededRowCount) are needed even if nothing is ever lost")
+                let why =
+                    guarantee.rowCount < guarantee.neededRowCount
+                    ? "\(guarantee.rowCount) rows are too few, at least \(guarantee.neededRowCount) are needed"
+                    : "these \(guarantee.rowCount) rows do not prove it, more may"
+                print("\(pool.source) promise of \(promise): \(why); until then the strongest model answers")
             }
         }
     }
