@@ -17,8 +17,12 @@ if [ -z "$(found)" ]; then
     command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || cannot "this system has no apt-get"
     keyring=/usr/share/keyrings/debian-archive-keyring.gpg
     [ -e "$keyring" ] || cannot "no $keyring, so Debian's packages cannot be verified"
+    # Where this machine takes Debian from already: the address, or the mirror, is the user's choice.
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+        awk '/\/debian\/$/ && !found { print; found = 1 } END { exit !found }') ||
+        cannot "apt knows no Debian archive on this machine"
     mkdir -p "$home/lists/partial" "$home/archives/partial"
-    echo "deb [signed-by=$keyring] http://deb.debian.org/debian bookworm non-free" >"$home/source.list"
+    echo "deb [signed-by=$keyring] $mirror bookworm non-free" >"$home/source.list"
     # A package list of our own, so that the system's is not touched.
     options=(-q -o "Dir::Etc::sourcelist=$home/source.list" -o Dir::Etc::sourceparts=- -o APT::Sandbox::User=
         -o "Dir::State::lists=$home/lists" -o "Dir::Cache=$home" -o "Dir::Cache::archives=$home/archives"
