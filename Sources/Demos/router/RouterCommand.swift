@@ -13,6 +13,8 @@ struct RouterCommand {
           router serve --config FILE [--listen HOST:PORT | unix:PATH]   run the gateway in the foreground
           router check --config FILE                                    say whether a configuration is right
           router route --config FILE [--mode MODE] [--json] "PROMPT"    show which model a prompt would get, and why
+          router explain --config FILE [--mode MODE] [--json] "PROMPT"  what spoke for that choice, and the smallest changes of
+                       [--weights FILE] [--policy FILE]                 prompt and policy that flip it
           router models --config FILE                                   list the pool
           router report LOG [--svg FILE]                                cost, savings and failures of a decision log
           router score --data ROWS --tiers TIERS                        one decision a row, as JSON lines;
@@ -55,6 +57,7 @@ struct RouterCommand {
             try await Serve(file: try arguments.required("config"), listen: listen).run()
         case "check": try Check.run(try Arguments(words, options: ["config"]))
         case "route": try RouteOnce.run(try Arguments(words, options: ["config", "mode"], flags: ["json"]))
+        case "explain": try Explain.run(try Arguments(words, options: Explain.options, flags: ["json"]))
         case "models": try PoolTable.run(try Arguments(words, options: ["config"]))
         case "report": try Report.run(try Arguments(words, options: ["svg"]))
         case "score": try Score.run(try Arguments(words, options: OutcomeSetup.options))
@@ -69,9 +72,8 @@ struct RouterCommand {
         case "help", "--help", "-h": print(usage)
         default:
             let verbs = [
-                "serve", "check", "route", "models", "report", "score", "eval", "train", "calibrate", "lint",
-                "hash-key",
-                "help",
+                "serve", "check", "route", "explain", "models", "report", "score", "eval", "train", "calibrate", "lint",
+                "hash-key", "help",
             ]
             let hint = Suggestion.nearest(to: verb, in: verbs).map { "; did you mean \($0)?" } ?? ""
             throw UsageError(message: "unknown verb \(verb)\(hint)")

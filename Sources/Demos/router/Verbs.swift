@@ -46,7 +46,7 @@ enum Check {
 }
 
 /// Deciding needs no upstream.
-private struct NoTransport: UpstreamTransport {
+struct NoTransport: UpstreamTransport {
     nonisolated(nonsending) func send(_ request: UpstreamRequest) async throws(TransportError) -> UpstreamResponse {
         throw TransportError(.shuttingDown, "this program only decides")
     }
@@ -58,13 +58,7 @@ enum RouteOnce {
         let configuration = try ConfigurationFile.load(try arguments.required("config"))
         guard arguments.words.count == 1 else { throw UsageError(message: "give one prompt, in quotes") }
         var call = RouterCall(try RequestView(asking: arguments.words[0], limits: configuration.limits))
-        if let name = arguments[option: "mode"] {
-            guard let mode = RoutingMode(rawValue: name) else {
-                let known = RoutingMode.allCases.map(\.rawValue).joined(separator: ", ")
-                throw UsageError(message: "--mode must be one of \(known)")
-            }
-            call.mode = mode
-        }
+        call.mode = try mode(arguments)
         let router = try Assembly(transport: NoTransport(), metrics: nil).router(configuration, withLog: false)
         let decision: Decision
         do {
@@ -79,6 +73,15 @@ enum RouteOnce {
         }
     }
 
+    /// The mode that is asked for; `nil` for the configuration's.
+    static func mode(_ arguments: Arguments) throws(UsageError) -> RoutingMode? {
+        guard let name = arguments[option: "mode"] else { return nil }
+        guard let mode = RoutingMode(rawValue: name) else {
+            let known = RoutingMode.allCases.map(\.rawValue).joined(separator: ", ")
+            throw UsageError(message: "--mode must be one of \(known)")
+        }
+        return mode
+    }
 }
 
 /// A decision as a person reads it.

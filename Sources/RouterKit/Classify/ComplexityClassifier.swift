@@ -14,9 +14,21 @@ public protocol ComplexityClassifier: Sendable {
     ///
     /// Called once per configuration, never per request. The default is the classifier itself.
     func bound(to cards: [ModelCard]) -> any ComplexityClassifier
+
+    /// What speaks for `stronger` against `weaker`; `nil` when this classifier cannot say.
+    ///
+    /// Called only to explain a choice, never to make one. The default is `nil`.
+    func evidence(
+        for request: borrowing RequestView, between stronger: borrowing ModelCard, and weaker: borrowing ModelCard
+    ) -> Evidence?
 }
 
 extension ComplexityClassifier {
     /// The classifier itself: it knows tiers only.
     public func bound(to cards: [ModelCard]) -> any ComplexityClassifier { self }
+
+    /// Nothing.
+    public func evidence(
+        for request: borrowing RequestView, between stronger: borrowing ModelCard, and weaker: borrowing ModelCard
+    ) -> Evidence? { nil }
 }

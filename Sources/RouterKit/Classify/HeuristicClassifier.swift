@@ -11,10 +11,10 @@ public struct HeuristicClassifier: ComplexityClassifier {
     /// Names this classifier and its coefficients.
     public var version: String { "heuristic-1" }
 
-    private let vocabulary = Vocabulary()
+    let vocabulary = Vocabulary()
     /// Weights per feature: cheap, mid, strong, and the feature's mean.
-    private let weights: [SIMD4<Double>]
-    private let groups: [SignalGroup]
+    let weights: [SIMD4<Double>]
+    let groups: [SignalGroup]
 
     /// The most signals in an assessment that come from features.
     private static let signalCount = 4
@@ -53,7 +53,7 @@ public struct HeuristicClassifier: ComplexityClassifier {
             signals: signals(moved, counts, features.kind, familiarity))
     }
 
-    private func curve(_ kind: PromptKind, _ counts: TextCounts, _ sum: SIMD4<Double>) -> QualityCurve {
+    func curve(_ kind: PromptKind, _ counts: TextCounts, _ sum: SIMD4<Double>) -> QualityCurve {
         switch kind {
         case .smallTalk: HeuristicWeights.smallTalk
         case .lookup: HeuristicWeights.lookup
@@ -72,7 +72,7 @@ public struct HeuristicClassifier: ComplexityClassifier {
         return QualityCurve(cheap: cheap, mid: max(cheap, min(mid, strong)), strong: strong)
     }
 
-    private static func logistic(_ value: Double) -> Double { 1 / (1 + exp(-value)) }
+    static func logistic(_ value: Double) -> Double { 1 / (1 + exp(-value)) }
 
     /// The groups that moved the difficulty most, strongest first, then the reason for doubt, if any.
     private func signals(

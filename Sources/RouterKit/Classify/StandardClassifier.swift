@@ -13,6 +13,11 @@ public struct StandardClassifier: ComplexityClassifier {
     /// Judges by the counting rules.
     public func assess(_ request: borrowing RequestView) -> Assessment { counting.assess(request) }
 
+    /// What the counting rules say, which judge until the classifier is bound.
+    public func evidence(
+        for request: borrowing RequestView, between stronger: borrowing ModelCard, and weaker: borrowing ModelCard
+    ) -> Evidence? { counting.evidence(for: request, between: stronger, and: weaker) }
+
     /// The learned classifier when its weights know every model of `cards` by name, else the counting rules.
     public func bound(to cards: [ModelCard]) -> any ComplexityClassifier {
         learned.knows(cards) ? learned.bound(to: cards) : counting

@@ -1,6 +1,6 @@
 extension String {
     /// Without control characters, which would move a terminal's cursor, and without the code points that XML forbids.
-    var printable: String {
+    package var printable: String {
         String(
             String.UnicodeScalarView(
                 unicodeScalars.map { scalar in

@@ -158,6 +158,17 @@ public struct TradePolicy: RoutingPolicy {
         return min(guards?.floor ?? strongest, strongest)
     }
 
+    /// What the models of `pool` are ranked by; see ``plan(_:for:support:mode:alarm:quality:)``.
+    func rule(for pool: borrowing PoolView, support: Double, mode: RoutingMode, alarm: String?) -> Ranking.Rule {
+        rule(binding(for: pool), support: support, mode: mode, alarm)
+    }
+
+    /// Support below this goes to the strongest tier of `pool`.
+    func supportThreshold(for pool: borrowing PoolView) -> Double {
+        guard case .calibrated(let entry) = binding(for: pool)?.fit else { return supportThreshold }
+        return entry.supportThreshold
+    }
+
     private func rule(
         _ binding: Binding?, support: Double, mode: RoutingMode, _ alarm: String?
     ) -> Ranking.Rule {

@@ -136,6 +136,11 @@ public struct Limits: Sendable, Hashable {
     /// Most receipts kept for `GET /v1/routes/{id}`; the oldest goes first.
     public var decisionStoreCount = 2048
 
+    /// Most changed prompts that are tried to explain a choice.
+    public var explainEditCount = 256
+    /// Most bytes of changed prompts that are read to explain a choice; the first few edits are tried whatever their length.
+    public var explainScanBytes = 64 * 1024 * 1024
+
     // MARK: Decision log
 
     /// Most bytes waiting for the log's writer; lines beyond it are dropped and counted.

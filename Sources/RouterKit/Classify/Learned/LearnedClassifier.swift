@@ -14,12 +14,12 @@ public struct LearnedClassifier: ComplexityClassifier {
     private static let unknownModels: Float = 0.49
 
     /// Experts asked, with the names that predictions go by, in the order of the expert's models.
-    private struct Bound: Sendable {
+    struct Bound: Sendable {
         let expert: Int
         let names: ModelPredictions.Names
         let tiers: [CapabilityTier]
     }
-    private let bound: [Bound]
+    let bound: [Bound]
 
     /// A classifier for pools that `weights` does not know, until it is bound to one that they know.
     public init(_ weights: LearnedWeights = .shipped) {
@@ -70,12 +70,8 @@ public struct LearnedClassifier: ComplexityClassifier {
         var factor = RequestSupport(scan)
         factor.consider(request)
         if bound.isEmpty { return assessTiers(scan, view, factor) }
-        var best = bound[0]
-        var bestSupport = weights.experts[best.expert].support(scan, view)
-        for other in bound.dropFirst() {
-            let support = weights.experts[other.expert].support(scan, view)
-            if support > bestSupport { (best, bestSupport) = (other, support) }
-        }
+        let speaker = speaker(scan, view)
+        let (best, bestSupport) = (bound[speaker.position], speaker.support)
         let expert = weights.experts[best.expert]
         let quality = Self.qualities(expert, expert.heads(scan, view, weights.trees[best.expert]))
         var models = ModelPredictions(names: best.names)
@@ -91,6 +87,17 @@ public struct LearnedClassifier: ComplexityClassifier {
             difficulty: 1 - Double(quality[0]), quality: QualityCurve(cheap: curve.x, mid: curve.y, strong: curve.z),
             models: models, support: Double(bestSupport) * factor.support,
             signals: signals(scan, factor, family: bestSupport))
+    }
+
+    /// Position in `bound` of the expert that recognises the prompt best; there must be one.
+    @inline(__always)
+    func speaker(_ scan: borrowing PromptScan, _ view: borrowing LearnedView) -> (position: Int, support: Float) {
+        var best = (position: 0, support: weights.experts[bound[0].expert].support(scan, view))
+        for position in 1..<max(1, bound.count) {
+            let support = weights.experts[bound[position].expert].support(scan, view)
+            if support > best.support { best = (position, support) }
+        }
+        return best
     }
 
     private func assessTiers(

@@ -31,7 +31,7 @@ struct PromptScan: ~Copyable {
     /// Scans `text`, of any bytes.
     init(_ text: Span<UInt8>) {
         var lengths = StructureCounts()
-        var previous: UInt32 = 7
+        var previous = Self.noWord
         var index = 0
         let end = text.count
         while index < end {
@@ -42,26 +42,22 @@ struct PromptScan: ~Copyable {
                 index += 1
                 continue
             }
-            var hash: UInt32 = 0x1234_5679
+            var hash = Self.emptyWord
             let start = index
             while index < end, Self.isWord(text[index]) {
-                var folded = text[index]
-                if folded >= 0x41, folded <= 0x5A {
-                    folded |= 0x20
-                } else if folded >= 0x30, folded <= 0x39 {
-                    folded = 0x30
-                } else if folded >= 0x80 {
+                let letter = text[index]
+                if letter >= 0x80 {
                     foreignCount += 1
-                    if folded == 0xEF, index + 2 < end, text[index + 1] == 0xBF, text[index + 2] == 0xBD {
+                    if letter == 0xEF, index + 2 < end, text[index + 1] == 0xBF, text[index + 2] == 0xBD {
                         garbageCount += 1
                     }
                 }
-                hash = (hash ^ UInt32(folded)) &* 16_777_619
+                hash = Self.hashed(hash, Self.folded(letter))
                 index += 1
             }
             hash = Self.mix(hash)
             let isNew = add(hash)
-            add(Self.mix(previous &* 31 &+ hash))
+            add(Self.paired(previous, hash))
             previous = hash
             wordsCount += 1
             lengths.word(text, start, index, isNew: isNew)
@@ -72,7 +68,7 @@ struct PromptScan: ~Copyable {
     /// Adds a hash; `true` when its bucket is new.
     @discardableResult
     private mutating func add(_ hash: UInt32) -> Bool {
-        let bucket = Int(hash & UInt32(Self.bucketCount - 1))
+        let bucket = Int(Self.bucket(hash))
         let bit: UInt64 = 1 << UInt64(bucket & 63)
         guard seen[bucket >> 6] & bit == 0, bucketsCount < Self.mostBuckets else { return false }
         seen[bucket >> 6] |= bit
@@ -113,6 +109,30 @@ struct PromptScan: ~Copyable {
         (byte >= 0x61 && byte <= 0x7A) || (byte >= 0x30 && byte <= 0x39) || (byte >= 0x41 && byte <= 0x5A)
             || byte >= 0x80
     }
+
+    /// The hash before a word's first byte (FNV-1a with another beginning).
+    static let emptyWord: UInt32 = 0x1234_5679
+    /// What stands before the first word.
+    static let noWord: UInt32 = 7
+
+    /// A byte as words are compared: small letters, all digits alike.
+    @inline(__always)
+    static func folded(_ byte: UInt8) -> UInt8 {
+        if byte >= 0x41, byte <= 0x5A { return byte | 0x20 }
+        return byte >= 0x30 && byte <= 0x39 ? 0x30 : byte
+    }
+
+    /// A word's hash with one byte more.
+    @inline(__always)
+    static func hashed(_ hash: UInt32, _ byte: UInt8) -> UInt32 { (hash ^ UInt32(byte)) &* 16_777_619 }
+
+    /// The hash of two words that follow each other.
+    @inline(__always)
+    static func paired(_ previous: UInt32, _ hash: UInt32) -> UInt32 { mix(previous &* 31 &+ hash) }
+
+    /// The bucket of a hash.
+    @inline(__always)
+    static func bucket(_ hash: UInt32) -> UInt16 { UInt16(hash & UInt32(bucketCount - 1)) }
 
     /// The finaliser of MurmurHash3 with other constants: spreads what FNV-1a leaves in the high bits.
     static func mix(_ hash: UInt32) -> UInt32 {
