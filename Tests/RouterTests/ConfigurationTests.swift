@@ -54,6 +54,32 @@ import Wire
         #expect(deployment.timeouts == UpstreamTimeouts(connect_ms: 1, firstByte_ms: 2, idle_ms: 3, total_ms: 4))
     }
 
+    @Test func whatIsLearnedFromTrafficIsRead() throws {
+        let outcomes = #""outcomes": {"file": "o.jsonl", "prompts": true}"#
+        let models = "\"models\": [\(Self.model)]"
+        let plain = try load("{\(models)}")
+        #expect(plain.outcomesPath == nil && plain.shadow == nil)
+        let all = try load(
+            "{\(outcomes), \"shadow\": {\"share\": 0.05, \"judge\": \"similar\", \"traffic\": \"all\"}, \(models)}")
+        #expect(all.outcomesPath == "o.jsonl")
+        #expect(all.shadow == Shadow(share: 0.05, judge: .rule(.similar), includesStrong: true))
+        let judged = try load("{\(outcomes), \"shadow\": {\"share\": 1, \"judge\": {\"model\": \"small\"}}, \(models)}")
+        #expect(judged.shadow == Shadow(share: 1, judge: .model("small")))
+        for (text, said) in [
+            (#""outcomes": {"prompts": true}"#, "outcomes.file is missing"),
+            (#""outcomes": {"file": "o"}"#, "outcomes.prompts must be true"),
+            (#""shadow": {"share": 1}"#, "shadow needs"),
+            (outcomes + #", "shadow": {}"#, "shadow.share is missing"),
+            (outcomes + #", "shadow": {"share": 1.5}"#, "above 1"),
+            (outcomes + #", "shadow": {"share": 1, "judge": {"modle": "small"}}"#, "shadow.judge.model is missing"),
+            (outcomes + #", "shadow": {"share": 1, "judge": {"model": "smal"}}"#, "did you mean \"small\""),
+        ] { #expect(failure("{\(text), \(models)}").contains(said), "\(text)") }
+        let deaf = Self.model.replacing(#""tier""#, with: #""dialects": ["messages"], "tier""#)
+        let refused =
+            "{\(outcomes), \"shadow\": {\"share\": 1, \"judge\": {\"model\": \"small\"}}, \"models\": [\(deaf)]}"
+        #expect(failure(refused).contains("does not speak chat_completions"))
+    }
+
     @Test func aPoolEntryWithoutPriceIsAllowed() throws {
         #expect(try load("{\"models\": [\(Self.model)]}").cards[0].price == nil)
     }

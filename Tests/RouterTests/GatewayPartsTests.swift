@@ -17,6 +17,7 @@ import Wire
         #expect(try endpoint("POST", "/v1/messages/count_tokens") == .countTokens(path: "/messages/count_tokens"))
         #expect(try endpoint("GET", "/v1/routes/req_1") == .receipt("req_1"))
         #expect(try endpoint("GET", "/v1/models/small") == .modelCard("small"))
+        #expect(try endpoint("POST", "/v1/feedback") == .feedback)
         #expect(try endpoint("HEAD", "/api/hello") == .hello)
         #expect(try endpoint("GET", "/v1/responses") == .wrongMethod(allowed: "POST"))
         #expect(try endpoint("POST", "/metrics") == .wrongMethod(allowed: "GET, HEAD"))

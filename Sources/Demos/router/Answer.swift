@@ -43,7 +43,7 @@ struct Answer {
         body = error.body(for: dialect)
     }
 
-    private init(status: Int, fields: HTTPFields, body: [UInt8]) {
+    init(status: Int, fields: HTTPFields, body: [UInt8]) {
         self.status = status
         self.fields = fields
         self.body = body

@@ -39,6 +39,8 @@ extension GatewayConfiguration {
         configuration.promise = try promise(&root)
         configuration.guards = try guards(&root)
         configuration.cascade = try cascade(&root)
+        configuration.outcomesPath = try outcomesPath(&root)
+        configuration.shadow = try shadow(&root, collects: configuration.outcomesPath != nil)
         let models = try root.objects("models") ?? []
         guard !models.isEmpty else { throw root.error("models is missing or empty: name at least one model") }
         for var model in models {
@@ -47,10 +49,14 @@ extension GatewayConfiguration {
             configuration.cards.append(card)
         }
         try root.finish()
-        for name in configuration.cascade?.ask ?? [] where !configuration.cards.contains(where: { $0.name == name }) {
-            let names = configuration.cards.map(\.name)
-            let hint = Suggestion.nearest(to: name, in: names).map { "; did you mean \"\($0)\"?" } ?? ""
-            throw root.error("cascade.ask names \"\(name)\", which is not among the models\(hint)")
+        for name in configuration.cascade?.ask ?? [] {
+            _ = try configuration.card(named: name, by: "cascade.ask", root)
+        }
+        if case .model(let name) = configuration.shadow?.judge {
+            let card = try configuration.card(named: name, by: "shadow.judge.model", root)
+            guard card.dialects.contains(.chatCompletions) else {
+                throw root.error("shadow.judge.model: \"\(name)\" does not speak chat_completions, which a judge must")
+            }
         }
         do {
             try ModelCard.validate(configuration.cards, limits: configuration.limits)
@@ -58,6 +64,14 @@ extension GatewayConfiguration {
             throw root.error("models: \(error)")
         }
         return configuration
+    }
+
+    private func card(
+        named name: String, by member: String, _ root: ConfigurationObject
+    ) throws(ConfigurationError) -> ModelCard {
+        if let card = cards.first(where: { $0.name == name }) { return card }
+        let hint = Suggestion.nearest(to: name, in: cards.map(\.name)).map { "; did you mean \"\($0)\"?" } ?? ""
+        throw root.error("\(member) names \"\(name)\", which is not among the models\(hint)")
     }
 
     private static func clients(_ root: inout ConfigurationObject) throws(ConfigurationError) -> [ClientKeys.Client] {

@@ -10,6 +10,8 @@ enum Endpoint: Equatable {
     case models
     case modelCard(String)
     case receipt(String)
+    /// What somebody says of an answer.
+    case feedback
     case health
     case readiness
     case metrics
@@ -29,6 +31,7 @@ enum Endpoint: Equatable {
         case "/messages/count_tokens": self = Endpoint.post(head, .countTokens(path: path + query))
         case "/completions": self = Endpoint.post(head, .model(.completions, path: path + query))
         case "/embeddings": self = Endpoint.post(head, .model(.embeddings, path: path + query))
+        case "/feedback": self = Endpoint.post(head, .feedback)
         case "/models": self = Endpoint.get(head, .models)
         case "/healthz": self = Endpoint.get(head, .health)
         case "/readyz": self = Endpoint.get(head, .readiness)
@@ -56,6 +59,6 @@ enum Endpoint: Equatable {
     /// Every path, for the answer to an unknown one.
     static let known = [
         "/v1/chat/completions", "/v1/responses", "/v1/messages", "/v1/messages/count_tokens", "/v1/completions",
-        "/v1/embeddings", "/v1/models", "/v1/routes/{id}", "/healthz", "/readyz", "/metrics",
+        "/v1/embeddings", "/v1/models", "/v1/routes/{id}", "/v1/feedback", "/healthz", "/readyz", "/metrics",
     ]
 }

@@ -102,6 +102,7 @@ final class Gateway: HTTPHandler {
                 return
             }
             try await response.send(status: 200, fields: .json, body: decision.json())
+        case .feedback: try await takeFeedback(request, response, state.router)
         case .metrics:
             let text = metrics.text(state.router)
             try await response.send(status: 200, fields: .metrics, body: Array(text.utf8))

@@ -25,6 +25,9 @@ struct GatewayConfiguration: Sendable {
     var promise: Promise?
     var guards: GuardSet?
     var cascade: Cascade?
+    /// Where outcomes of one's own traffic are collected; nil for nowhere.
+    var outcomesPath: String?
+    var shadow: Shadow?
     var limits = Limits.standard
     /// How long streams in flight may go on after SIGTERM.
     var drain_ms = 30_000

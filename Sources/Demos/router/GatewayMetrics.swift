@@ -22,6 +22,13 @@ final class GatewayMetrics: RouterObserver {
         var saved = CounterFamily("router_saved_usd_total", help: "Cost of always-strong less the actual cost.")
         var reloads = CounterFamily(
             "router_config_reloads_total", labels: ["result"], help: "Reloads of the configuration.")
+        var feedback = CounterFamily(
+            "router_feedback_total", labels: ["model"], help: "Feedback taken, by the model that had answered.")
+        var shadows = CounterFamily(
+            "router_shadow_total", labels: ["outcome"], help: "Shadow comparisons, by what became of them.")
+        var shadowCost = CounterFamily(
+            "router_shadow_cost_usd_total", labels: ["model"],
+            help: "Cost of calls for shadow comparisons whose price is known, beside router_cost_usd_total.")
         var decision = Histogram(bounds: [0.000_01, 0.000_02, 0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.01])
         var duration = Histogram(bounds: [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300])
         var firstByte = Histogram(bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60])
@@ -59,6 +66,17 @@ final class GatewayMetrics: RouterObserver {
 
     func refused(_ label: String) { counts.withLock { $0.refused.add(label) } }
 
+    func compared(_ record: ShadowRecord) {
+        counts.withLock { counts in
+            counts.shadows.add(record.outcome.label)
+            for call in record.calls {
+                if let cost = call.cost_usd { counts.shadowCost.add(call.model, amount: cost) }
+            }
+        }
+    }
+
+    func tookFeedback(_ model: String) { counts.withLock { $0.feedback.add(model) } }
+
     func reloaded(_ result: String) { counts.withLock { $0.reloads.add(result) } }
 
     /// The page in Prometheus's text format, version 0.0.4.
@@ -68,7 +86,7 @@ final class GatewayMetrics: RouterObserver {
         for family in [
             counts.requests, counts.refused, counts.attempts, counts.choices, counts.cascades, counts.tokens,
             counts.cost, counts.saved,
-            counts.reloads,
+            counts.reloads, counts.feedback, counts.shadows, counts.shadowCost,
         ] {
             family.write(to: &out)
         }
@@ -89,7 +107,20 @@ final class GatewayMetrics: RouterObserver {
             out += "# HELP router_log_failing Whether the last write of the decision log failed.\n"
             out += "# TYPE router_log_failing gauge\nrouter_log_failing \(status.isFailing ? 1 : 0)\n"
         }
+        if let learner = router.configuration.learner { write(learner, to: &out) }
         return out
+    }
+
+    private func write(_ learner: TrafficLearner, to out: inout String) {
+        let status = learner.store.status
+        out += "# HELP router_outcomes_written_total Rows written to the file of outcomes.\n"
+        out += "# TYPE router_outcomes_written_total counter\nrouter_outcomes_written_total \(status.writtenCount)\n"
+        out += "# HELP router_outcomes_dropped_total Rows of outcomes lost: disk or queue full.\n"
+        out += "# TYPE router_outcomes_dropped_total counter\nrouter_outcomes_dropped_total \(status.droppedCount)\n"
+        out += "# HELP router_outcomes_failing Whether the last write of outcomes failed.\n"
+        out += "# TYPE router_outcomes_failing gauge\nrouter_outcomes_failing \(status.isFailing ? 1 : 0)\n"
+        out += "# HELP router_shadow_in_flight Shadow comparisons that run or wait.\n"
+        out += "# TYPE router_shadow_in_flight gauge\nrouter_shadow_in_flight \(learner.shadowsInFlightCount)\n"
     }
 
     private func writePool(_ router: Router, to out: inout String) {

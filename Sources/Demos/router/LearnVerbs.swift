@@ -1,57 +1,34 @@
 import DemoSupport
 import RouterKit
 
-/// What `router train` and `router calibrate` read: measured outcomes of one's own pools.
-private struct OwnOutcomes {
-    let tiers: TierTable
-    let rows: [OutcomeRow]
-    let out: String
-
-    init(_ arguments: Arguments) throws {
-        let tiersPath = try arguments.required("tiers")
-        let data = try arguments.required("data")
-        out = try arguments.required("out")
-        guard arguments.words.isEmpty else { throw UsageError(message: "\(arguments.words[0]) is one word too many") }
-        tiers = try TierTable.read(path: tiersPath)
-        let (rows, report) = try OutcomeReader.read(path: data, tiers: tiers)
-        OutcomeSetup.warn(report, data)
-        guard !rows.isEmpty else {
-            throw UsageError(message: "\(data) holds no usable row of a source in \(tiersPath)")
-        }
-        self.rows = rows
-    }
-
-    /// Pools that there are rows for, those of the same models once, with the rows of all of them.
-    var pools: [(pool: OutcomePool, rows: [OutcomeRow])] {
-        let bySource = Dictionary(grouping: rows, by: \.source)
-        let byMembers = Dictionary(grouping: tiers.pools.filter { bySource[$0.source] != nil }, by: \.members)
-        return byMembers.values
-            .map { same in (same[0], same.flatMap { bySource[$0.source] ?? [] }) }
-            .sorted { $0.0.source < $1.0.source }
-    }
-}
-
 /// `router train`: weights that know the models of one's own pools by name.
 enum Train {
+    static let options = LearnInput.options + ["out", "weights"]
+
     static func run(_ arguments: Arguments) throws {
-        let own = try OwnOutcomes(arguments)
+        let own = try LearnInput(arguments, for: .training)
+        let out = try own.out(arguments, "weights", own.configuration?.weightsPath)
         let base = try arguments[option: "weights"].map { try LearnedWeights.read(path: $0) } ?? .shipped
         let sources = Set(own.rows.map(\.source))
         let weights = try LearnedTrainer.train(
             rows: own.rows, pools: own.tiers.pools.filter { sources.contains($0.source) }, base: base
         ) { Console.note("\($0.doneCount + 1) of \($0.stepsCount): \($0.step)") }
-        try weights.write(path: own.out)
+        try weights.write(path: out, keepsPrevious: true)
         Console.note(
-            "wrote \(own.out), version \(weights.version), from \(own.rows.count) rows; calibrate it on other rows: "
-                + "router calibrate --weights \(own.out)")
+            "wrote \(out), version \(weights.version), from \(own.rows.count) rows; calibrate it on other rows: "
+                + "router calibrate --weights \(out)")
     }
 }
 
 /// `router calibrate`: a policy file for the modes, and for a promise, from outcomes that were not trained on.
 enum Calibrate {
+    static let options = LearnInput.options + ["out", "weights", "promise", "confidence"]
+
     static func run(_ arguments: Arguments) throws {
-        let own = try OwnOutcomes(arguments)
-        let weights = try arguments[option: "weights"].map { try LearnedWeights.read(path: $0) } ?? .shipped
+        let own = try LearnInput(arguments, for: .calibration)
+        let out = try own.out(arguments, "policy", own.configuration?.policyPath)
+        let weightsPath = arguments[option: "weights"] ?? own.configuration?.weightsPath
+        let weights = try weightsPath.map { try LearnedWeights.read(path: $0) } ?? .shipped
         let classifier = LearnedClassifier(weights)
         let promise = Promise(
             loss: try number(arguments, "promise", 1, 0..<100) / 100,
@@ -68,8 +45,8 @@ enum Calibrate {
         }
         guard !entries.isEmpty else { throw UsageError(message: "nothing was calibrated, and nothing was written") }
         let table = PolicyTable(classifierVersion: classifier.version, pools: entries)
-        try OutputFile.write(Array(table.fileText().utf8), to: own.out)
-        Console.note("wrote \(own.out) for \(classifier.version)")
+        try table.write(path: out, keepsPrevious: true)
+        Console.note("wrote \(out) for \(classifier.version)")
     }
 
     private static func report(_ entry: PolicyTable.Pool, of pool: OutcomePool) {

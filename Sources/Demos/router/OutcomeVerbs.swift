@@ -62,7 +62,34 @@ enum Score {
 
 /// `router eval`: how good predictions and choices are on measured outcomes.
 enum Evaluate {
+    static let options = OutcomeSetup.options + ["config", "plot"]
+
     static func run(_ arguments: Arguments) throws {
+        let measured = try arguments[option: "config"] == nil ? ofFiles(arguments) : ofOwnTraffic(arguments)
+        if arguments.has("json") {
+            let json = measured.evaluation.json(
+                classifier: measured.classifier.version, policy: measured.policy.canonicalText, report: measured.report)
+            try OutputFile.write(json, to: STDOUT_FILENO, named: "standard output")
+        } else {
+            print(measured.evaluation.table())
+        }
+        guard let path = arguments[option: "plot"] else { return }
+        let page = measured.evaluation.plot(
+            title: "Cost and quality of routing", note: "\(measured.data), classifier \(measured.classifier.version)")
+        try OutputFile.write(Array(page.svg().utf8), to: path)
+        Console.note("wrote \(path)")
+    }
+
+    /// Figures, and what they were measured with and on.
+    private struct Measured {
+        let evaluation: RoutingEvaluation
+        let report: OutcomeReport
+        let data: String
+        let classifier: any ComplexityClassifier
+        let policy: any RoutingPolicy
+    }
+
+    private static func ofFiles(_ arguments: Arguments) throws -> Measured {
         let setup = try OutcomeSetup(arguments)
         let (evaluation, report) = try RoutingEvaluation.evaluate(
             path: setup.data, router: setup.router, tiers: setup.tiers)
@@ -70,17 +97,24 @@ enum Evaluate {
         guard !evaluation.sources.isEmpty else {
             throw UsageError(message: "\(setup.data) holds no row of a source in \(arguments[option: "tiers"] ?? "")")
         }
-        if arguments.has("json") {
-            let json = evaluation.json(
-                classifier: setup.classifier.version, policy: setup.policy.canonicalText, report: report)
-            try OutputFile.write(json, to: STDOUT_FILENO, named: "standard output")
-        } else {
-            print(evaluation.table())
-        }
-        guard let path = arguments[option: "plot"] else { return }
-        let page = evaluation.plot(
-            title: "Cost and quality of routing", note: "\(setup.data), classifier \(setup.classifier.version)")
-        try OutputFile.write(Array(page.svg().utf8), to: path)
-        Console.note("wrote \(path)")
+        return Measured(
+            evaluation: evaluation, report: report, data: setup.data, classifier: setup.classifier,
+            policy: setup.policy)
+    }
+
+    /// The configuration's own classifier, policy and mode, on rows that nothing was learned from.
+    private static func ofOwnTraffic(_ arguments: Arguments) throws -> Measured {
+        let input = try LearnInput(arguments, for: .evaluation)
+        guard let configuration = input.configuration else { preconditionFailure("asked for by --config") }
+        let classifier = LearnedClassifier(
+            try (arguments[option: "weights"] ?? configuration.weightsPath).map { try LearnedWeights.read(path: $0) }
+                ?? .shipped)
+        var policy = try configuration.policy()
+        if let path = arguments[option: "policy"] { policy.table = try PolicyTable.read(path: path) }
+        let router = OutcomeRouter(
+            tiers: input.tiers, classifier: classifier, policy: policy, mode: configuration.mode)
+        return Measured(
+            evaluation: RoutingEvaluation(input.rows.compactMap { router.judge($0) }, tiers: input.tiers),
+            report: input.report, data: "own traffic", classifier: classifier, policy: policy)
     }
 }

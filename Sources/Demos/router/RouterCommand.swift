@@ -19,10 +19,13 @@ struct RouterCommand {
           router report LOG [--svg FILE]                                cost, savings and failures of a decision log
           router score --data ROWS --tiers TIERS                        one decision a row, as JSON lines;
                        [--weights FILE] [--policy FILE]                 without them the shipped ones
-          router eval --data ROWS --tiers TIERS [--json] [--plot FILE]  APGR, CPT, saving and PASS on measured outcomes
-          router train --data ROWS --tiers TIERS --out WEIGHTS          learn how one's own models do, from measured outcomes
-          router calibrate --data OTHER-ROWS --tiers TIERS --out POLICY how much quality each mode may give up for money, and
+          router outcomes stats|list --config FILE [--count 20]         what was collected from one's own traffic
+          router outcomes import --config FILE ROWS                     add rows measured elsewhere
+          router train --config FILE [--out WEIGHTS]                    learn how one's own models do
+          router calibrate --config FILE [--out POLICY]                 how much quality each mode may give up for money, and
                        [--weights WEIGHTS] [--promise 1 --confidence .95]   what can be promised
+          router eval --config FILE [--json] [--plot FILE]              APGR, CPT, saving and PASS on measured outcomes
+                       train, calibrate and eval take --data ROWS --tiers TIERS instead of --config too
           router lint --log LOG [--config FILE]                         behaviour of the policy that deserves a look
           router hash-key                                               read a client key from stdin, print its SHA-256
 
@@ -62,18 +65,17 @@ struct RouterCommand {
         case "report": try Report.run(try Arguments(words, options: ["svg"]))
         case "score": try Score.run(try Arguments(words, options: OutcomeSetup.options))
         case "eval":
-            try Evaluate.run(try Arguments(words, options: OutcomeSetup.options + ["plot"], flags: ["json"]))
-        case "train": try Train.run(try Arguments(words, options: ["data", "tiers", "out", "weights"]))
-        case "calibrate":
-            try Calibrate.run(
-                try Arguments(words, options: ["data", "tiers", "out", "weights", "promise", "confidence"]))
+            try Evaluate.run(try Arguments(words, options: Evaluate.options, flags: ["json"]))
+        case "outcomes": try Outcomes.run(words)
+        case "train": try Train.run(try Arguments(words, options: Train.options))
+        case "calibrate": try Calibrate.run(try Arguments(words, options: Calibrate.options))
         case "lint": try Lint.run(try Arguments(words, options: ["log", "config"]))
         case "hash-key": try HashKey.run()
         case "help", "--help", "-h": print(usage)
         default:
             let verbs = [
-                "serve", "check", "route", "explain", "models", "report", "score", "eval", "train", "calibrate", "lint",
-                "hash-key", "help",
+                "serve", "check", "route", "explain", "models", "report", "score", "eval", "outcomes", "train",
+                "calibrate", "lint", "hash-key", "help",
             ]
             let hint = Suggestion.nearest(to: verb, in: verbs).map { "; did you mean \($0)?" } ?? ""
             throw UsageError(message: "unknown verb \(verb)\(hint)")

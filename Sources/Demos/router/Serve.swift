@@ -39,9 +39,11 @@ struct Serve {
             case SIGHUP: reload(gateway, assembly, metrics)
             default:
                 gateway.startDraining()
+                // Nobody waits for comparisons: they go first.
+                gateway.current.router.configuration.learner?.stopShadows()
                 Console.note("draining for at most \(configuration.drain_ms) ms")
                 let report = await server.drain(deadline_ms: configuration.drain_ms)
-                closeLog(gateway.current.router.configuration.log)
+                close(gateway.current.router.configuration)
                 Console.note(
                     "stopped: \(report.finished) answers finished, \(report.idleClosed) idle connections closed, "
                         + "\(report.aborted) cut off at the limit")
@@ -51,19 +53,23 @@ struct Serve {
     }
 
     /// What the disk did not take is lost now; whoever adds up the log must know.
-    private func closeLog(_ log: DecisionLog?) {
-        guard let log else { return }
-        log.close()
-        let lost = log.status.droppedCount
+    private func close(_ configuration: Router.Configuration) {
+        configuration.log?.close()
+        configuration.learner?.close()
+        let lost = configuration.log?.status.droppedCount ?? 0
         if lost > 0 { Console.warn("\(lost) lines of the decision log were lost: the disk or the queue was full") }
+        let rows = configuration.learner?.store.status.droppedCount ?? 0
+        if rows > 0 { Console.warn("\(rows) rows of outcomes were lost: the disk or the queue was full") }
     }
 
     /// A bad file changes nothing: the configuration in use stays, and says so.
     private func reload(_ gateway: Gateway, _ assembly: Assembly, _ metrics: GatewayMetrics) {
         do {
             let configuration = try ConfigurationFile.load(file)
-            let router = try assembly.router(configuration, replacing: gateway.current.router)
+            let old = gateway.current.router
+            let router = try assembly.router(configuration, replacing: old)
             gateway.replace(router: router, clients: ClientKeys(configuration.clients))
+            if let learner = old.configuration.learner, learner !== router.configuration.learner { learner.close() }
             metrics.reloaded("ok")
             Console.note("configuration reloaded; listen, loops and drain_ms take effect at the next start")
         } catch {
@@ -85,6 +91,7 @@ struct Assembly {
         // Whatever can be refused is read before anything in use is touched.
         let classifier = try file.classifier()
         let policy = try file.policy()
+        let learner = withLog ? try learner(file, old) : nil
         let pool: ModelPool
         if let old {
             pool = old.configuration.pool
@@ -98,6 +105,8 @@ struct Assembly {
         configuration.policy = policy
         configuration.cascade = file.cascade
         configuration.limits = file.limits
+        configuration.learner = learner
+        configuration.shadow = file.shadow
         configuration.observer = metrics
         configuration.logsPrompts = file.log?.includesPrompts ?? false
         if let old {
@@ -111,6 +120,13 @@ struct Assembly {
                     path: log.path, maxFileBytes: log.maxBytes, keptFilesCount: log.keptFiles), limits: file.limits)
         }
         return Router(configuration)
+    }
+
+    /// The learner in use, when it writes to the file that is wanted: it remembers whom feedback is for.
+    private func learner(_ file: GatewayConfiguration, _ old: Router?) throws(LogError) -> TrafficLearner? {
+        guard let path = file.outcomesPath else { return nil }
+        if let learner = old?.configuration.learner, learner.store.path == path { return learner }
+        return TrafficLearner(try OutcomeStore(path: path, limits: file.limits), limits: file.limits)
     }
 }
 

@@ -24,7 +24,7 @@ public struct OutcomeFault: Error, Sendable, Hashable {
         case duplicateID = "duplicate_id"
         /// The table of tiers has no pool for the row's `source`.
         case unknownSource = "unknown_source"
-        /// A model of the source's pool has no score.
+        /// A model of the source's pool has no score, or, of one's own traffic, none of them has.
         case missingModel = "missing_model"
 
         /// Stable and bounded.
@@ -63,6 +63,13 @@ public struct OutcomeReport: Sendable, Hashable {
 
     /// Lines left out.
     public var faultsCount: Int { linesCount - rowsCount }
+
+    /// Adds what became of another file; its faults are not listed.
+    mutating func add(_ other: OutcomeReport) {
+        linesCount += other.linesCount
+        rowsCount += other.rowsCount
+        counts.merge(other.counts, uniquingKeysWith: +)
+    }
 
     mutating func add(_ fault: OutcomeFault, limits: Limits) {
         counts[fault.code, default: 0] += 1

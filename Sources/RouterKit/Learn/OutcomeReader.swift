@@ -15,12 +15,15 @@ public struct OutcomeReader: ~Copyable {
 
     private let path: String
     private let tiers: TierTable?
+    /// Rows must score one of its models at least.
+    private let pool: OutcomePool?
     private let need: OutcomeLine.Need
     private let limits: Limits
     private var lines: LineReader
     private var parser: OutcomeLine
     private var number = 0
-    private var ids: Set<String> = []
+    /// Ids of the rows read so far, and those that were taken before.
+    public private(set) var ids: Set<String>
 
     /// Opens `path`.
     ///
@@ -36,8 +39,20 @@ public struct OutcomeReader: ~Copyable {
         try self.init(path: path, need: .prompts, tiers: tiers, limits: limits)
     }
 
+    /// Opens `path` for rows of one's own traffic: whatever source they name, they get that of `pool`.
+    ///
+    /// Rows may lack scores of some of its models, but not of all.
+    ///
+    /// - Parameter ids: ids that other files have already: a row with one of them is a duplicate.
+    public init(
+        ownTraffic path: String, pool: OutcomePool, ids: Set<String> = [], limits: Limits = .standard
+    ) throws(LearnFileError) {
+        try self.init(path: path, need: .outcomes, tiers: nil, pool: pool, ids: ids, limits: limits)
+    }
+
     private init(
-        path: String, need: OutcomeLine.Need, tiers: TierTable?, limits: Limits
+        path: String, need: OutcomeLine.Need, tiers: TierTable?, pool: OutcomePool? = nil, ids: Set<String> = [],
+        limits: Limits
     ) throws(LearnFileError) {
         do {
             lines = try LineReader(path: path, longestLineBytes: limits.outcomeLineBytes)
@@ -47,6 +62,8 @@ public struct OutcomeReader: ~Copyable {
         self.path = path
         self.need = need
         self.tiers = tiers
+        self.pool = pool
+        self.ids = ids
         self.limits = limits
         parser = OutcomeLine(need: need, limits: limits)
     }
@@ -95,7 +112,13 @@ public struct OutcomeReader: ~Copyable {
         guard case .line(let range) = line else {
             throw OutcomeFault(number, .lineTooLong, "longer than \(limits.outcomeLineBytes) bytes")
         }
-        let row = try parser.row(lines.bytes, in: range, line: number)
+        var row = try parser.row(lines.bytes, in: range, line: number)
+        if let pool {
+            row.source = pool.source
+            guard pool.members.contains(where: { row.scores[$0.name] != nil }) else {
+                throw OutcomeFault(number, .missingModel, "no score of any model of the pool")
+            }
+        }
         if let tiers {
             guard let pool = tiers[row.source] else {
                 throw OutcomeFault(number, .unknownSource, "no pool for the source \(OutcomeLine.shown(row.source))")

@@ -100,6 +100,9 @@ public final class DecisionLog: Sendable {
         return line.withSpan { mailbox.append($0) }
     }
 
+    /// As ``append(_:)``, for a line that is whole already, its line feed included.
+    func append(line: borrowing [UInt8]) -> Bool { mailbox.append(line.span) }
+
     /// How the log is doing.
     public var status: Status { mailbox.status() }
 

@@ -1,4 +1,4 @@
-/// A system call of the decision log that failed.
+/// A system call of the decision log, or of the store of outcomes, that failed.
 public struct LogError: Error, Sendable, Hashable {
     /// Which call, a bounded label for metrics.
     public enum Operation: String, Sendable, Hashable, CaseIterable {
@@ -31,5 +31,5 @@ public struct LogError: Error, Sendable, Hashable {
 
 extension LogError: CustomStringConvertible {
     /// A full sentence.
-    public var description: String { "The decision log's \(operation.label) failed on \(path): \(reason)." }
+    public var description: String { "The log's \(operation.label) failed on \(path): \(reason)." }
 }

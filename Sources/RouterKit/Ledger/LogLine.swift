@@ -44,7 +44,7 @@ struct LogLine: Sendable, Hashable {
     }
 
     /// A billion dollars for one request is no cost, and sums of such figures would leave the finite numbers.
-    private static func money_usd(_ cursor: inout JSONCursor) -> Double? {
+    static func money_usd(_ cursor: inout JSONCursor) -> Double? {
         cursor.double().flatMap { (0...1e9).contains($0) ? $0 : nil }
     }
 
@@ -78,5 +78,26 @@ struct LogLine: Sendable, Hashable {
             while cursor.nextElement() { count += 1 }
         }
         return count
+    }
+}
+
+/// A line of the decision log that tells of a shadow comparison, as far as a report needs it.
+struct ShadowLine: Sendable, Hashable {
+    var cost_usd: Double?
+
+    /// Reads the line in `range`; `nil` when it tells of anything else.
+    init?(_ bytes: [UInt8], in range: Range<Int>, limits: Limits) {
+        guard let document = try? JSONDocument(validating: bytes, in: range, limits: limits) else { return nil }
+        var cursor = JSONCursor(document)
+        guard cursor.enterObject() else { return nil }
+        var isShadow = false
+        while cursor.nextKey() {
+            if cursor.keyEquals("kind") {
+                isShadow = cursor.string() == "shadow"
+            } else if cursor.keyEquals("cost_usd") {
+                cost_usd = LogLine.money_usd(&cursor)
+            }
+        }
+        guard isShadow else { return nil }
     }
 }

@@ -6,6 +6,10 @@ extension LogReport {
         lines.append(savingLine)
         lines.append(failureLine)
         lines.append(contentsOf: latencyLines)
+        if shadowsCount > 0 {
+            let cost = shadowCost_usd.map(Figures.money) ?? "unknown"
+            lines.append("Shadow comparisons: \(Figures.count(shadowsCount)), not part of the above; cost \(cost).")
+        }
         if damagedCount > 0 {
             let places = damagedLines.map(String.init).joined(separator: ", ") + (damagedCount > 20 ? ", ..." : "")
             lines.append("Damaged lines left out: \(Figures.count(damagedCount)) (at \(places)).")

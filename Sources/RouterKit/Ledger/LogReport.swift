@@ -80,6 +80,10 @@ public struct LogReport: Sendable {
     public private(set) var failures: [String: Int] = [:]
     /// Requests that asked more than one deployment.
     public private(set) var failoversCount = 0
+    /// Answers that were compared with those of other models, or tried to be: not part of the requests.
+    public private(set) var shadowsCount = 0
+    /// What that cost in USD, beside the requests' cost; `nil` when it is not known of all.
+    public private(set) var shadowCost_usd: Double? = 0
     /// Lines read, damaged ones included; empty ones are not counted.
     public private(set) var linesCount = 0
     /// Lines that could not be used.
@@ -117,6 +121,8 @@ public struct LogReport: Sendable {
                 if range.isEmpty { continue }
                 if let line = LogLine(reader.bytes, in: range, limits: limits) {
                     report.add(line)
+                } else if let shadow = ShadowLine(reader.bytes, in: range, limits: limits) {
+                    report.add(shadow)
                 } else {
                     report.addDamaged(number)
                 }
@@ -140,6 +146,12 @@ public struct LogReport: Sendable {
         if let cost = line.cost_usd, let baseline = line.baseline_usd {
             course.add(cost_usd: cost, baseline_usd: baseline)
         }
+    }
+
+    mutating func add(_ shadow: ShadowLine) {
+        linesCount += 1
+        shadowsCount += 1
+        shadowCost_usd = shadowCost_usd.flatMap { sum in shadow.cost_usd.map { sum + $0 } }
     }
 
     mutating func addDamaged(_ number: Int) {

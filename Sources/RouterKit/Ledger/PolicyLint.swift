@@ -80,7 +80,7 @@ public struct PolicyLint: Sendable {
             if range.isEmpty { continue }
             if let line = LintLine(reader.bytes, in: range, limits: limits) {
                 lint.add(line)
-            } else {
+            } else if ShadowLine(reader.bytes, in: range, limits: limits) == nil {
                 lint.damagedCount += 1
             }
         }

@@ -17,4 +17,11 @@ extension PolicyTable {
             return try PolicyTable(bytes, limits: limits)
         } catch { throw LearnFileError(path: path, detail: error.detail) }
     }
+
+    /// Puts the file in the place of `path`, so that a reader never sees half of it.
+    ///
+    /// - Parameter keepsPrevious: what was there stays as `path.previous`, unless it is the same.
+    public func write(path: String, keepsPrevious: Bool = false) throws(LearnFileError) {
+        try WholeFile.write(Array(fileText().utf8), to: path, mode: 0o644, keepsPrevious: keepsPrevious)
+    }
 }

@@ -6,44 +6,25 @@ public import Wire
 ///
 /// Every request inserts and hardly any looks up, so there is no index: a lookup walks the ring, newest first.
 public final class DecisionStore: Sendable {
-    private struct State {
-        var ring: [Decision] = []
-        /// Where the oldest receipt lies once the ring is full.
-        var next = 0
-    }
-
-    private let capacity: Int
-    private let state: Lock<State>
+    private let ring: Lock<LatestRing<Decision>>
 
     /// An empty store of `limits.decisionStoreCount` receipts.
     public init(limits: Limits = .standard) {
-        precondition(limits.decisionStoreCount > 0, "a store needs room for one receipt")
-        capacity = limits.decisionStoreCount
-        state = Lock(State())
+        ring = Lock(LatestRing(capacity: limits.decisionStoreCount))
     }
 
     /// Keeps `decision`; of two with one request id the later one is found.
     public func insert(_ decision: Decision) {
         // The receipt that makes room is destroyed after the lock is free: it holds dozens of references.
         var decision = decision
-        state.withLock { state in
-            guard state.ring.count == capacity else { return state.ring.append(decision) }
-            swap(&state.ring[state.next], &decision)
-            state.next = (state.next + 1) % capacity
-        }
+        ring.withLock { $0.insert(&decision) }
     }
 
     /// The receipt of that request, if it is still kept.
     public subscript(_ requestID: String) -> Decision? {
-        state.withLock { state in
-            for age in 1...max(1, state.ring.count) where !state.ring.isEmpty {
-                let index = (state.next + state.ring.count - age) % state.ring.count
-                if state.ring[index].requestID == requestID { return state.ring[index] }
-            }
-            return nil
-        }
+        ring.withLock { ring in ring.position { $0.requestID == requestID }.map { ring[$0] } }
     }
 
     /// Receipts kept now.
-    public var count: Int { state.withLock { $0.ring.count } }
+    public var count: Int { ring.withLock { $0.count } }
 }

@@ -10,6 +10,8 @@ final class Exchange {
     let started_ns: UInt64
     var decision: Decision
     var usage: TokenUsage?
+    /// The whole body of the answer, for comparing it afterwards; `nil` when it was streamed.
+    var answer: [UInt8]?
     /// What calls cost whose answers the client did not get; nil once one of them is unknown.
     private var otherCost_usd: Double? = 0
     private var firstByte_ns: UInt64?
@@ -54,6 +56,10 @@ final class Exchange {
         router.configuration.receipts.insert(decision)
         router.configuration.log?.append(record)
         router.configuration.observer?.finished(record)
+        if outcome == .ok, let learner = router.configuration.learner {
+            learner.finished(
+                AnsweredCall(router: router, call: call, decision: decision, usage: usage, answer: answer))
+        }
     }
 
     /// What all calls of this exchange cost; nil when one of them is unknown. Without an answer, what was spent in vain.

@@ -27,6 +27,10 @@ public final class Router: Sendable {
         public var log: DecisionLog?
         /// Whether log lines hold the prompt's text.
         public var logsPrompts = false
+        /// Keeps what can be learned from one's own traffic, or nil.
+        public var learner: TrafficLearner?
+        /// Which answers are compared with those of the other models; needs `learner`.
+        public var shadow: Shadow?
         /// Told of every finished request.
         public var observer: (any RouterObserver)?
 

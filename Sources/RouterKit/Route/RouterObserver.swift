@@ -5,4 +5,12 @@ public protocol RouterObserver: Sendable {
     func finished(_ record: LogRecord)
     /// A request was refused before any upstream was asked.
     func refused(_ error: RouterError)
+    /// A shadow comparison ended, well or badly; called on a thread of the concurrency runtime, long after the client has
+    /// its answer, or on that of a request when it was dropped at once.
+    func compared(_ record: ShadowRecord)
+}
+
+extension RouterObserver {
+    /// Nothing.
+    public func compared(_ record: ShadowRecord) {}
 }

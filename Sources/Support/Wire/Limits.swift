@@ -166,6 +166,24 @@ public struct Limits: Sendable, Hashable {
     public var tierTableBytes = 4 * 1024 * 1024
     /// Longest weights file of the learned classifier.
     public var weightsBytes = 16 * 1024 * 1024
+    /// Most bytes waiting for the writer of one's own outcomes; rows beyond it are dropped and counted.
+    public var outcomeQueueBytes = 4 * 1024 * 1024
+    /// Length at which the file of one's own outcomes is moved to `FILE.1`, over the one before: half of what is kept.
+    public var outcomeFileBytes = 256 * 1024 * 1024
+    /// Latest answered requests that feedback is taken for; the oldest goes first.
+    public var feedbackAskCount = 2048
+    /// Longest body of a feedback.
+    public var feedbackBodyBytes = 4096
+    /// Most shadow comparisons at once.
+    public var shadowCount = 4
+    /// Most shadow comparisons that wait for their turn; more are dropped and counted.
+    public var shadowQueueCount = 64
+    /// Longest request body that is sent again for a shadow comparison.
+    public var shadowBodyBytes = 256 * 1024
+    /// Longest wait for one model's answer in a shadow comparison.
+    public var shadowTimeout_ms = 120_000
+    /// Most bytes of each answer that a judging model is shown: the last ones.
+    public var judgedAnswerBytes = 16 * 1024
 
     // MARK: Devices (each for one context)
 

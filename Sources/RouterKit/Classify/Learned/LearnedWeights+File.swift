@@ -1,4 +1,3 @@
-import Glibc
 public import Wire
 
 /// A weights file that cannot be used.
@@ -102,26 +101,14 @@ extension LearnedWeights {
         return file.bytes + SHA256.hash(file.bytes)
     }
 
-    /// Writes the file: beside `path` first, then renamed over it, so that a reader never sees half of it.
-    public func write(path: String) throws(LearnedWeightsError) {
-        let beside = path + ".new"
-        let descriptor = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-        let bytes = fileBytes()
-        var written = 0
-        while descriptor >= 0, written < bytes.count {
-            let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress! + written, $0.count - written) }
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { break }
-            written += count
-        }
-        let isWritten = descriptor >= 0 && written == bytes.count && fsync(descriptor) == 0
-        let failure = errno
-        if descriptor >= 0 { close(descriptor) }
-        guard isWritten, rename(beside, path) == 0 else {
-            unlink(beside)
-            throw LearnedWeightsError(
-                code: .file,
-                detail: "The weights cannot be written to \(path): \(String(cString: strerror(failure))).")
+    /// Puts the file in the place of `path`, so that a reader never sees half of it.
+    ///
+    /// - Parameter keepsPrevious: what was there stays as `path.previous`, unless it is the same.
+    public func write(path: String, keepsPrevious: Bool = false) throws(LearnedWeightsError) {
+        do throws(LearnFileError) {
+            try WholeFile.write(fileBytes(), to: path, mode: 0o644, keepsPrevious: keepsPrevious)
+        } catch {
+            throw LearnedWeightsError(code: .file, detail: "The weights file \(error).")
         }
     }
 }
