@@ -82,7 +82,8 @@ def test_traffic_teaches_and_what_it_taught_is_swapped_in_and_out(router, start_
     own = ["--config", str(gateway.config_path)]
     stats = run_router(router, "outcomes", "stats", *own)
     assert stats.returncode == 0, stats.stderr
-    assert "601 rows" in stats.stdout and "agreement with big, not correctness" in stats.stdout
+    # The feedback takes the place of a score in the row of its request.
+    assert "600 rows" in stats.stdout and "agreement with big, not correctness" in stats.stdout
     weights, policy = tmp_path / "weights.bin", tmp_path / "policy.json"
     for verb, out in (("train", weights), ("calibrate", policy)):
         extra = ["--weights", str(weights), "--promise", "5"] if verb == "calibrate" else []
@@ -130,7 +131,6 @@ def test_only_the_routers_own_cheap_choices_are_compared(start_gateway, settings
     gateway = start_gateway(settings)
     gateway.chat("small", EASY)
     assert gateway.chat("auto", ask(3)).headers["x-router-model"] == "big"
-    gateway.chat("auto", EASY, stream=True)
     before = len(second_fake.requests)
     assert gateway.chat("auto", EASY).headers["x-router-model"] == "small"
     compare(gateway, 1)
@@ -138,6 +138,18 @@ def test_only_the_routers_own_cheap_choices_are_compared(start_gateway, settings
     assert gateway.metric("router_shadow_total") == 1
     written(gateway, 1)
     assert rows(settings)[0]["prompt"] == EASY and rows(settings)[0]["out_tok"] == {"small": 3, "big": 3}
+
+
+def test_a_streamed_answer_is_compared_too(start_gateway, settings, fake, second_fake):
+    fake.script = scripts.chat_stream(["The answer ", "is (B)."])
+    gateway = start_gateway(settings)
+    streamed = gateway.chat("auto", EASY, stream=True, stream_options={"include_usage": True})
+    assert streamed.headers["x-router-model"] == "small" and "[DONE]" in streamed.text
+    compare(gateway, 1)
+    asked = second_fake.requests[-1].json()
+    assert asked["stream"] is False and asked["stream_options"] is None
+    written(gateway, 1)
+    assert rows(settings)[0]["models"] == {"small": 0, "big": 1}
 
 
 def test_a_model_judges_and_garbage_writes_no_row(start_gateway, settings, second_fake):
@@ -303,3 +315,8 @@ def test_real_models_are_compared_and_judged(start_gateway, smol_llama, tmp_path
     assert compared + gateway.metric("router_shadow_total", outcome="unjudged") == 2
     written(gateway, compared)
     assert len(rows(settings)) == compared
+    settings["shadow"]["judge"] = "exact"
+    gateway.reload(settings)
+    eventually(lambda: gateway.metric("router_config_reloads_total", result="ok") == 2, "the second reload")
+    assert "[DONE]" in gateway.chat("auto", EASY, stream=True, stream_options={"include_usage": True}).text
+    compare(gateway, compared + 1)

@@ -34,6 +34,11 @@ enum Check {
         if Set(configuration.cards.map(\.tier)).count == 1 {
             advice.append("all models are of one tier, so there is nothing to choose but the price")
         }
+        if configuration.promise != nil, let shadow = configuration.shadow, !shadow.includesStrong {
+            advice.append(
+                "guarantee: shadow compares only what a cheaper tier answered, so a promise is tested on easier prompts "
+                    + "than are served; \"traffic\": \"all\" compares the others too")
+        }
         for dialect in Dialect.choices
         where !configuration.cards.contains(where: { $0.dialects.contains(dialect.value) }) {
             advice.append("no model speaks \(dialect.name)")

@@ -34,6 +34,16 @@ extension RequestView {
         return splice.apply(to: body)
     }
 
+    /// The same request for an answer in one piece; options of a stream go too, because OpenAI refuses them then.
+    func unstreamed(limits: Limits) throws(RequestError) -> RequestView {
+        guard stream else { return self }
+        var splice = JSONSplice()
+        for (key, json) in [("stream", "false"), ("stream_options", "null")] {
+            for member in document.members(named: key) { splice.replace(member.valueRange, with: Array(json.utf8)) }
+        }
+        return try RequestView(splice.apply(to: body), dialect: dialect, limits: limits)
+    }
+
     /// Sets `stream_options.include_usage` to true with the least change.
     private func askForUsage(_ splice: inout JSONSplice, _ inserted: inout [UInt8]) {
         let setting = Array(#""include_usage":true"#.utf8)

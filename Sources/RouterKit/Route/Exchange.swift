@@ -10,8 +10,8 @@ final class Exchange {
     let started_ns: UInt64
     var decision: Decision
     var usage: TokenUsage?
-    /// The whole body of the answer, for comparing it afterwards; `nil` when it was streamed.
-    var answer: [UInt8]?
+    /// What the client got, for comparing it afterwards; `nil` when nobody wants to, or it was too long.
+    var answer: GivenAnswer?
     /// What calls cost whose answers the client did not get; nil once one of them is unknown.
     private var otherCost_usd: Double? = 0
     private var firstByte_ns: UInt64?
@@ -39,6 +39,13 @@ final class Exchange {
         decision.servedModel = model
         self.status = status
         if firstByte_ns == nil { firstByte_ns = EventLoop.clock_ns() }
+    }
+
+    /// Whether the answer that is about to be given will be compared with those of other models.
+    var isCompared: Bool {
+        let configuration = router.configuration
+        guard configuration.learner != nil, let shadow = configuration.shadow else { return false }
+        return ShadowComparison.isWanted(decision, call.view, shadow)
     }
 
     /// Writes the receipt and the log line. Later calls do nothing: the first outcome is the true one.

@@ -214,7 +214,7 @@ extension Router {
             pins.remember(id, ResponsePins.Pin(model: incoming.model, deployment: incoming.deployment.id))
         }
         incoming.lease.finish(.success)
-        if configuration.learner != nil { exchange.answer = held }
+        if exchange.isCompared { exchange.answer = .body(held) }
         exchange.settle(status < 400 ? .ok : .clientError)
         return answered(incoming, .complete(held))
     }

@@ -36,6 +36,8 @@ public final class ReplyStream {
     private var source: Source
     private var pending: [UInt8]
     private var isEnded = false
+    /// What the client got so far, when it will be compared with answers of other models; `nil` once it is too long.
+    private var given: [UInt8]?
 
     /// A stream that first gives `pending`, already inspected.
     init(
@@ -46,6 +48,7 @@ public final class ReplyStream {
         self.lease = lease
         self.pending = pending
         source = inspector.map { .events($0) } ?? .bytes
+        if inspector != nil, exchange.isCompared { given = pending }
     }
 
     deinit {
@@ -91,6 +94,7 @@ public final class ReplyStream {
                     return try brokeOff(TransportError(.protocolError, error.description))
                 }
                 source = .events(inspector)
+                give(out)
                 if !out.isEmpty { return out }
             }
         }
@@ -102,6 +106,8 @@ public final class ReplyStream {
         var outcome = RequestOutcome.ok
         if case .events(var inspector) = source {
             inspector.finish(into: &rest)
+            give(rest)
+            exchange.answer = given.map { .events($0) }
             if inspector.hasError {
                 outcome = .midStreamFailure
             } else if !inspector.isComplete {
@@ -112,6 +118,12 @@ public final class ReplyStream {
         lease.finish(outcome == .midStreamFailure ? .failure(.serverError, retryAfter_ms: nil) : .success)
         exchange.settle(outcome)
         return rest.isEmpty ? nil : rest
+    }
+
+    private func give(_ bytes: [UInt8]) {
+        guard let count = given?.count else { return }
+        let isTooLong = count + bytes.count > exchange.router.configuration.limits.heldAnswerBytes
+        if isTooLong { given = nil } else { given?.append(contentsOf: bytes) }
     }
 
     private func brokeOff(_ error: TransportError) throws(RouterError) -> [UInt8]? {

@@ -19,7 +19,24 @@ public struct OwnOutcomes: Sendable {
             reports.append((path, reader.report))
             ids = reader.ids
         }
+        mergeFeedback()
     }
+
+    /// What somebody said of an answer counts more than whether it agrees with the strongest model's: it takes the place
+    /// of that score in the row of the same request, where there is one.
+    private mutating func mergeFeedback() {
+        let places = Dictionary(rows.enumerated().map { ($1.id, $0) }, uniquingKeysWith: { first, _ in first })
+        var merged: Set<Int> = []
+        for (index, row) in rows.enumerated() where row.id.hasSuffix(Self.feedbackSuffix) {
+            guard let place = places[String(row.id.dropLast(Self.feedbackSuffix.count))] else { continue }
+            rows[place].scores.merge(row.scores) { _, said in said }
+            merged.insert(index)
+        }
+        rows = rows.enumerated().filter { !merged.contains($0.offset) }.map(\.element)
+    }
+
+    /// Ends the ids of rows that were made of a feedback; what comes before names the request.
+    static let feedbackSuffix = "/feedback"
 
     /// All reports in one as if there were the rows for `use` only; faults counted and not listed.
     public func report(for use: OutcomeUse) -> OutcomeReport {

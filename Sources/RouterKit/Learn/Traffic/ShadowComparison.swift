@@ -9,34 +9,42 @@ struct ShadowComparison: Sendable {
     private let judge: Shadow.Judge
     /// The model that answered, and its answer.
     private let model: String
-    private let body: [UInt8]
+    private let given: GivenAnswer?
     private let usage: TokenUsage?
     private let strong: String
     private let others: [String]
 
-    /// `nil` when the request is not to be compared: the client chose the model, its answer is not whole text, another
-    /// request drew the lot, or nobody else can be asked.
-    init?(_ answered: AnsweredCall, _ shadow: Shadow, model: String, prompt: [UInt8]) {
-        let (view, plan) = (answered.call.view, answered.decision.plan)
-        guard let body = answered.answer, answered.decision.difficulty != nil, !view.stream, view.toolCount == 0,
-            view.previousResponseID == nil, view.dialect != .embeddings, shadow.takes(answered.decision.requestID)
-        else { return nil }
-        let strongest = plan.alwaysStrong
+    /// Whether an answer is to be compared: the router chose its model, it is text that another model can give too, and
+    /// the lot fell on it. Decided before the answer is given, so that only such streams are kept.
+    static func isWanted(_ decision: Decision, _ view: RequestView, _ shadow: Shadow) -> Bool {
+        guard shadow.takes(decision.requestID), decision.difficulty != nil, view.toolCount == 0,
+            view.previousResponseID == nil, view.dialect != .embeddings, let model = decision.servedModel
+        else { return false }
+        let plan = decision.plan
         let tier = (plan.candidates + plan.rejected).first { $0.model == model }?.tier
-        guard shadow.includesStrong || tier.map({ $0 < strongest.tier }) == true else { return nil }
+        guard shadow.includesStrong || tier.map({ $0 < plan.alwaysStrong.tier }) == true else { return false }
+        return !others(than: model, plan).isEmpty
+    }
+
+    /// Who else can be asked: whoever can take the request, the strongest even when it is busy.
+    private static func others(than model: String, _ plan: Plan) -> [String] {
+        let strong = plan.alwaysStrong.model
         var others = plan.candidates.map(\.model)
-        if !others.contains(strongest.model) { others.append(strongest.model) }
-        others.removeAll { $0 == model }
-        guard !others.isEmpty else { return nil }
+        if !others.contains(strong) { others.append(strong) }
+        return others.filter { $0 != model }
+    }
+
+    /// A comparison of an answer that is wanted.
+    init(_ answered: AnsweredCall, judge: Shadow.Judge, model: String, prompt: [UInt8]) {
         router = answered.router
         call = answered.call
         requestID = answered.decision.requestID
-        judge = shadow.judge
+        self.judge = judge
         usage = answered.usage
-        strong = strongest.model
-        self.others = others
+        strong = answered.decision.plan.alwaysStrong.model
+        others = Self.others(than: model, answered.decision.plan)
         self.model = model
-        self.body = body
+        given = answered.answer
         self.prompt = prompt
     }
 
@@ -45,9 +53,7 @@ struct ShadowComparison: Sendable {
         var record = ShadowRecord(requestID: requestID, outcome: .cancelled)
         guard !Task.isCancelled else { return (record, nil) }
         record.outcome = .incomparable
-        guard let own = ModelAnswer(body, dialect: call.view.dialect, limits: router.configuration.limits) else {
-            return (record, nil)
-        }
+        guard let own = ownAnswer else { return (record, nil) }
         let answers = await askOthers()
         record.calls = answers.filter { $0.attempt != nil }.map { $0.call(router.cards) }
         if answers.contains(where: \.isCancelled) || Task.isCancelled {
@@ -79,15 +85,28 @@ struct ShadowComparison: Sendable {
         return (record, row)
     }
 
+    private var ownAnswer: ModelAnswer? {
+        let (dialect, limits) = (call.view.dialect, router.configuration.limits)
+        return switch given {
+        case .body(let bytes): ModelAnswer(bytes, dialect: dialect, limits: limits)
+        case .events(let bytes): ModelAnswer(events: bytes, dialect: dialect, limits: limits)
+        case nil: nil
+        }
+    }
+
     private func askOthers() async -> [OneAnswer] {
+        let (router, limits) = (router, router.configuration.limits)
+        var call = call
+        guard let whole = try? call.view.unstreamed(limits: limits) else { return [] }
+        call.view = whole
         // A response that is kept for a later `previous_response_id` is the client's wish, not ours.
         let overrides =
-            call.view.dialect == .responses ? [ParameterOverride(key: "store", json: Array("false".utf8))] : []
-        let (router, call) = (router, call)
-        let timeout_ms = router.configuration.limits.shadowTimeout_ms
+            whole.dialect == .responses ? [ParameterOverride(key: "store", json: Array("false".utf8))] : []
         return await withTaskGroup(of: OneAnswer.self) { group in
             for other in others {
-                group.addTask { await router.askOnce(other, call, overrides: overrides, timeout_ms: timeout_ms) }
+                group.addTask { [call] in
+                    await router.askOnce(other, call, overrides: overrides, timeout_ms: limits.shadowTimeout_ms)
+                }
             }
             return await group.reduce(into: []) { $0.append($1) }
         }

@@ -44,7 +44,7 @@ public final class TrafficLearner: Sendable {
             return ask
         }
         var row = OutcomeRow(
-            id: found.requestID + "/feedback", source: OutcomeStore.source, prompt: found.prompt,
+            id: found.requestID + OwnOutcomes.feedbackSuffix, source: OutcomeStore.source, prompt: found.prompt,
             scores: [found.model: feedback.score])
         row.note(found.usage, of: found.model)
         if !store.append(row) {
@@ -66,9 +66,11 @@ public final class TrafficLearner: Sendable {
             requestID: answered.decision.requestID, model: model, prompt: prompt, usage: answered.usage)
         asks.withLock { $0.insert(&ask) }
         guard let shadow = answered.router.configuration.shadow,
-            let comparison = ShadowComparison(answered, shadow, model: model, prompt: prompt)
+            ShadowComparison.isWanted(answered.decision, answered.call.view, shadow)
         else { return }
-        guard answered.call.view.body.count <= limits.shadowBodyBytes, shadows.submit({ await self.run(comparison) })
+        let comparison = ShadowComparison(answered, judge: shadow.judge, model: model, prompt: prompt)
+        guard answered.answer != nil, answered.call.view.body.count <= limits.shadowBodyBytes,
+            shadows.submit({ await self.run(comparison) })
         else { return comparison.report(.dropped) }
     }
 
@@ -97,8 +99,16 @@ struct AnsweredCall {
     let call: RouterCall
     let decision: Decision
     let usage: TokenUsage?
-    /// The answer's whole body; `nil` when it was streamed.
-    let answer: [UInt8]?
+    /// `nil` when it is not to be compared, or was too long to be kept for it.
+    let answer: GivenAnswer?
+}
+
+/// An answer as the client got it.
+enum GivenAnswer: Sendable {
+    /// One JSON body.
+    case body([UInt8])
+    /// Server-sent events.
+    case events([UInt8])
 }
 
 /// What a later feedback is about.

@@ -9,6 +9,8 @@ struct ModelAnswer: Sendable, Hashable {
     /// Where the log-probabilities stand in the body.
     var logProbabilities: Range<Int>?
 
+    init(text: [UInt8]) { self.text = text }
+
     /// Reads `body`; `nil` unless it is one finished answer in text: several choices, tool calls, refusals, and answers
     /// that were cut at a token limit cannot be compared.
     init?(_ body: [UInt8], dialect: Dialect, limits: Limits) {
@@ -46,7 +48,7 @@ struct ModelAnswer: Sendable, Hashable {
         self.init(parts: parts, type: "text")
     }
 
-    private init?(response tree: JSONValue) {
+    init?(response tree: JSONValue) {
         guard tree["status"]?.string == "completed", let items = tree["output"]?.elements else { return nil }
         var parts: [JSONValue] = []
         for item in items where item["type"]?.string != "reasoning" {

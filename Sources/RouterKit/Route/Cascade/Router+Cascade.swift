@@ -36,7 +36,7 @@ extension Router {
         guard let taken, let fields = taken.fields else { return .goUp }
         exchange.answered(by: taken.model, status: taken.status)
         exchange.usage = taken.usage
-        exchange.answer = taken.body
+        if exchange.isCompared { exchange.answer = .body(taken.body) }
         if let pin = taken.pin { pins.remember(pin.id, pin.target) }
         exchange.settle(.ok)
         return .answered(try reply(exchange, status: taken.status, fields: fields, .complete(taken.body)))

@@ -91,6 +91,16 @@ import Wire
         #expect(figures[1].meanScore == 0.75 && figures[0].meanDifference == -1 && figures[0].pairedCount == 1)
     }
 
+    @Test func `what somebody said counts more than agreement`() throws {
+        let own = try own([
+            line("a/feedback", #""small":0.5"#) + line("a", #""small":1,"big":1"#) + line("b/feedback", #""big":0"#)
+                + line("c", #""small":0,"big":1"#), line("c/feedback", #""big":0.25"#),
+        ])
+        #expect(own.rows.map(\.id) == ["a", "b/feedback", "c"])
+        #expect(own.rows.map(\.scores) == [["small": 0.5, "big": 1], ["big": 0], ["small": 0, "big": 0.25]])
+        #expect(own.reports.allSatisfy { $0.report.faultsCount == 0 })
+    }
+
     @Test func `no row is used twice, and a row keeps its use as the file grows`() throws {
         let lines = (0..<400).map { line("r\($0)", #""small":0,"big":1"#, prompt: "question number \($0)") }
         let few = try own([lines[..<200].joined()])

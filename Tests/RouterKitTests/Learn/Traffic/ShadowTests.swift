@@ -130,11 +130,72 @@ import Wire
         #expect(try all.rows().map(\.scores) == [["small": 0, "large": 1]])
     }
 
-    @Test func `pinned, streamed, tool-using and unlucky requests go by`() async throws {
+    private static func chunks(_ pieces: [String], finish: String = "stop") -> FakeTransport.Step {
+        let events =
+            pieces.map { #"{"choices":[{"index":0,"delta":{"content":"\#($0)"},"finish_reason":null}]}"# } + [
+                #"{"choices":[{"index":0,"delta":{},"finish_reason":"\#(finish)"}]}"#,
+                #"{"choices":[],"usage":{"prompt_tokens":1000,"completion_tokens":500}}"#, "[DONE]",
+            ]
+        return .answer(
+            200, [("Content-Type", "text/event-stream")], events.map { "data: \($0)\n\n" }.joined())
+    }
+
+    private func read(_ bench: Bench, _ members: String) async throws {
+        let body = #"{"model":"auto"\#(members),"messages":[{"role":"user","content":"easy"}]}"#
+        let call = RouterCall(try RequestView(Array(body.utf8), dialect: .chatCompletions))
+        guard case .stream(let stream) = try await bench.router.respond(call).body else { return }
+        while try await stream.next() != nil {}
+    }
+
+    @Test func `a streamed answer is compared with whole ones`() async throws {
+        let bench = try Bench(["s": [Self.chunks(["The answer ", "is (B)."])], "l": [Self.chat("B")]])
+        try await read(bench, #","stream":true,"stream_options":{"include_usage":true}"#)
+        #expect(await bench.records(1)[0].outcome == .compared)
+        #expect(try bench.rows().map(\.scores) == [["small": 1, "large": 1]])
+        let sent = String(decoding: bench.transport.sent[1].body, as: UTF8.self)
+        #expect(sent.contains(#""stream":false"#) && sent.contains(#""stream_options":null"#))
+        let plain = try Bench(["s": [Self.chunks(["B"], finish: "length")], "l": [Self.chat("B")]])
+        try await read(plain, #","stream":true"#)
+        #expect(await plain.records(1)[0].outcome == .incomparable && plain.transport.sent.count == 1)
+        let long = try Bench(["s": [Self.chunks(["B"])], "l": [Self.chat("B")]]) { $0.heldAnswerBytes = 64 }
+        try await read(long, #","stream":true"#)
+        #expect(await long.records(1)[0].outcome == .dropped && long.transport.sent.count == 1)
+    }
+
+    @Test func `streams of every dialect are read, and only whole text counts`() {
+        func text(_ events: [String], _ dialect: Dialect) -> String? {
+            let bytes = Array((": ping\n\n" + events.map { "event: e\ndata: \($0)\n\n" }.joined()).utf8)
+            return ModelAnswer(events: bytes, dialect: dialect, limits: .standard).map {
+                String(decoding: $0.text, as: UTF8.self)
+            }
+        }
+        let (start, delta) = (
+            #"{"type":"content_block_start","content_block":{"type":"text","text":""}}"#,
+            #"{"type":"content_block_delta","delta":{"type":"text_delta","text":"a"}}"#
+        )
+        let end = #"{"type":"message_delta","delta":{"stop_reason":"end_turn"}}"#
+        #expect(text([start, delta, delta, end], .messages) == "aa")
+        #expect(text([start, delta], .messages) == nil)
+        #expect(text([start.replacing(#"pe":"text"#, with: #"pe":"tool_use"#), end], .messages) == nil)
+        #expect(text([start, delta, end.replacing("end_turn", with: "max_tokens")], .messages) == nil)
+        let whole =
+            #"{"type":"response.completed","response":{"status":"completed","output":[{"type":"message","content":"#
+            + #"[{"type":"output_text","text":"B"}]}]}}"#
+        #expect(text([#"{"type":"response.output_text.delta","delta":"x"}"#, whole], .responses) == "B")
+        #expect(text([#"{"type":"response.output_text.delta","delta":"x"}"#], .responses) == nil)
+        #expect(text([#"{"choices":[{"text":"B","finish_reason":"stop"}]}"#, "[DONE]"], .completions) == "B")
+        for broken in [
+            #"{"choices":[{"delta":{"tool_calls":[{}]},"finish_reason":"stop"}]}"#, "no json",
+            #"{"choices":[{"index":1,"delta":{"content":"a"},"finish_reason":"stop"}]}"#,
+            #"{"choices":[{"delta":{"refusal":"no"},"finish_reason":"stop"}]}"#, "{}",
+        ] { #expect(text([broken], .chatCompletions) == nil) }
+    }
+
+    @Test func `pinned, tool-using and unlucky requests go by`() async throws {
         let script = ["s": [Self.chat("B")], "l": [Self.chat("B")]]
         let bench = try Bench(script)
         for members in [
-            #","model":"small""#, #","stream":true"#, #","tools":[{"type":"function","function":{"name":"f"}}]"#,
+            #","model":"small""#, #","tools":[{"type":"function","function":{"name":"f"}}]"#,
         ] {
             let body = #"{"model":"auto"\#(members),"messages":[{"role":"user","content":"easy"}]}"#
                 .replacing(#""model":"auto","model""#, with: #""model""#)
@@ -143,7 +204,7 @@ import Wire
         let unlucky = try Bench(script, Shadow(share: 0))
         try await unlucky.ask()
         #expect(bench.learner.shadowsInFlightCount == 0 && unlucky.learner.shadowsInFlightCount == 0)
-        #expect(bench.transport.sent.count == 3 && unlucky.transport.sent.count == 1)
+        #expect(bench.transport.sent.count == 2 && unlucky.transport.sent.count == 1)
     }
 
     @Test func `the share that is taken is the share that was asked for`() {
