@@ -229,9 +229,16 @@ def test_feedback_that_cannot_be_taken_says_why(start_gateway, settings):
     assert gateway.metric("router_feedback_total", model=served) == 1
     streamed = gateway.chat("auto", EASY, stream=True)
     assert feedback(gateway, request_id=streamed.headers["x-request-id"], good=True).status_code == 200
-    del settings["outcomes"]
+    settings["outcomes"] = {"file": str(gateway.folder / "other.jsonl"), "prompts": True}
     gateway.reload(settings)
     eventually(lambda: gateway.metric("router_config_reloads_total") == 1, "the reload")
+    fresh = gateway.chat("auto", EASY).headers["x-request-id"]
+    assert feedback(gateway, request_id=fresh, good=True).status_code == 200
+    written(gateway, 1)
+    assert [row["id"] for row in rows(settings)] == [f"{fresh}/feedback"]
+    del settings["outcomes"]
+    gateway.reload(settings)
+    eventually(lambda: gateway.metric("router_config_reloads_total") == 2, "the second reload")
     refused = feedback(gateway, request_id=known, score=1)
     assert refused.status_code == 409 and '"outcomes": {' in refused.json()["error"]["message"]
 

@@ -15,8 +15,9 @@ enum Train {
         ) { Console.note("\($0.doneCount + 1) of \($0.stepsCount): \($0.step)") }
         try weights.write(path: out, keepsPrevious: true)
         Console.note(
-            "wrote \(out), version \(weights.version), from \(own.rows.count) rows; calibrate it on other rows: "
-                + "router calibrate --weights \(out)")
+            "wrote \(out), version \(weights.version), from \(own.rows.count) rows; calibrate it before it is used, on "
+                + "other rows: router calibrate\(arguments[option: "config"].map { " --config \($0)" } ?? "") --weights \(out)"
+        )
     }
 }
 
@@ -46,7 +47,9 @@ enum Calibrate {
         guard !entries.isEmpty else { throw UsageError(message: "nothing was calibrated, and nothing was written") }
         let table = PolicyTable(classifierVersion: classifier.version, pools: entries)
         try table.write(path: out, keepsPrevious: true)
-        Console.note("wrote \(out) for \(classifier.version)")
+        Console.note(
+            "wrote \(out) for \(classifier.version); a gateway whose configuration names it and the weights takes both at "
+                + "SIGHUP")
     }
 
     private static func report(_ entry: PolicyTable.Pool, of pool: OutcomePool) {

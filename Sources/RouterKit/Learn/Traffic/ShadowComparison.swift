@@ -21,6 +21,8 @@ struct ShadowComparison: Sendable {
             view.previousResponseID == nil, view.dialect != .embeddings, let model = decision.servedModel
         else { return false }
         let plan = decision.plan
+        // What a guard keeps from weaker models is not sent to them behind its back.
+        guard !plan.rejected.contains(where: \.reason.isGuards) else { return false }
         let tier = (plan.candidates + plan.rejected).first { $0.model == model }?.tier
         guard shadow.includesStrong || tier.map({ $0 < plan.alwaysStrong.tier }) == true else { return false }
         return !others(than: model, plan).isEmpty
@@ -137,6 +139,11 @@ struct ShadowComparison: Sendable {
     func report(_ outcome: ShadowRecord.Outcome) {
         router.configuration.observer?.compared(ShadowRecord(requestID: requestID, outcome: outcome))
     }
+}
+
+extension Reason {
+    /// Whether a guard kept the model from the request.
+    fileprivate var isGuards: Bool { if case .belowFloor = self { true } else { false } }
 }
 
 extension ShadowRecord {

@@ -37,7 +37,7 @@ import Wire
 
         init(
             _ script: [String: [FakeTransport.Step]], _ shadow: Shadow = Shadow(share: 1, judge: .rule(.choice)),
-            names: [(String, CapabilityTier)] = [("small", .cheap), ("large", .strong)],
+            names: [(String, CapabilityTier)] = [("small", .cheap), ("large", .strong)], guards: GuardSet? = nil,
             _ change: (inout Limits) -> Void = { _ in }
         ) throws {
             var limits = Limits.standard
@@ -52,7 +52,7 @@ import Wire
             }
             var configuration = Router.Configuration(pool: try ModelPool(cards: cards), transport: transport)
             configuration.classifier = ByWord()
-            configuration.policy = TradePolicy()
+            configuration.policy = TradePolicy(guards: guards)
             configuration.observer = seen
             configuration.learner = learner
             configuration.shadow = shadow
@@ -205,6 +205,17 @@ import Wire
         try await unlucky.ask()
         #expect(bench.learner.shadowsInFlightCount == 0 && unlucky.learner.shadowsInFlightCount == 0)
         #expect(bench.transport.sent.count == 2 && unlucky.transport.sent.count == 1)
+    }
+
+    @Test func `what a guard keeps from weaker models is not sent to them`() async throws {
+        let guards = try GuardSet([GuardSet.Rule(name: "g", phrases: ["salary"])])
+        let bench = try Bench(
+            ["s": [Self.chat("B")], "l": [Self.chat("B")]],
+            Shadow(share: 1, judge: .rule(.choice), includesStrong: true), guards: guards)
+        #expect(try await bench.ask("easy salary") == "large")
+        #expect(bench.learner.shadowsInFlightCount == 0 && bench.transport.sent.count == 1)
+        try await bench.ask("easy")
+        #expect(await bench.records(1)[0].outcome == .compared)
     }
 
     @Test func `the share that is taken is the share that was asked for`() {
