@@ -1,0 +1,183 @@
+internal import Synchronization
+internal import Transport
+
+/// One of the workers of a restore. Used by one task.
+final class RestoreWorker: Sendable {
+    private let run: RestoreRunner
+    private let lanes: [DeviceStream]
+    private let windows: [[HostWindow?]]
+    /// For chunks that do not go to one place as they are.
+    private let bounce: PageBuffer
+
+    init(_ run: RestoreRunner, lanes: [DeviceStream], windows: [[HostWindow?]]) {
+        self.run = run
+        self.lanes = lanes
+        self.windows = windows
+        // Untouched pages cost nothing.
+        bounce = PageBuffer(byteCount: run.plan.manifest.chunkBytes)
+    }
+
+    private var verifies: Bool { run.options.verifies }
+
+    /// Does the steps of a batch. Those that are a matter of this machine's disk and memory alone go to a blocking thread
+    /// together.
+    func perform(_ batch: Range<Int>) async throws(RestoreError) {
+        var plain: [RestoreStep] = []
+        for step in run.plan.steps[batch] {
+            if isPlain(step) {
+                plain.append(step)
+            } else {
+                try await perform(plain: plain)
+                plain = []
+                try await perform(step)
+            }
+        }
+        try await perform(plain: plain)
+    }
+
+    private func isPlain(_ step: RestoreStep) -> Bool {
+        guard case .read(let chunk, _, let targets) = step.work else { return false }
+        return run.sources.isLocal(chunk) && targets.allSatisfy { windows[$0.device][$0.arena] != nil }
+    }
+
+    /// Reads and places on a blocking thread; what fails there is tried again from where the store can get it.
+    private func perform(plain steps: [RestoreStep]) async throws(RestoreError) {
+        guard !steps.isEmpty else { return }
+        let failed = await Result<[Int], RestoreError>.snapshot {
+            () throws(SnapshotError) in
+            try await BlockingThreads.shared.run { [self] () throws(SnapshotError) -> [Int] in readPlain(steps) }
+        }
+        for index in try failed.get() { try await perform(steps[index], isTried: true) }
+    }
+
+    /// Returns the indices of the steps that did not work out.
+    private func readPlain(_ steps: [RestoreStep]) -> [Int] {
+        var failed: [Int] = []
+        for (index, step) in steps.enumerated() {
+            guard run.board.failure == nil, case .read(let chunk, _, let targets) = step.work else { break }
+            let memory = landing(chunk, targets) ?? bounce.memory
+            do throws(SnapshotError) {
+                guard let tier = try run.sources.readLocal(chunk, into: memory, verifies: verifies) else {
+                    failed.append(index)
+                    continue
+                }
+                scatter(Memory(memory[0..<chunk.byteCount]), targets)
+                run.board.finish(step, from: tier, isVerified: verifies)
+            } catch {
+                run.board.note(error)
+                failed.append(index)
+            }
+        }
+        return failed
+    }
+
+    /// The first target's own memory, with the room after it, when the chunk can be read right there.
+    private func landing(_ chunk: ChunkRef, _ targets: [RestoreTarget]) -> MutableMemory? {
+        guard let first = targets.first, first.isWhole, let window = windows[first.device][first.arena] else {
+            return nil
+        }
+        let place = run.plan.layout.devices[first.device].places[first.region]
+        let room = min(
+            place.offset + place.roomBytes - first.offset, chunk.byteCount.roundedUp(to: PageBuffer.alignment))
+        return MutableMemory(UnsafeMutableRawBufferPointer(start: window.base + first.offset, count: room))
+    }
+
+    /// Copies a chunk to every target that is not the memory it lies in already. All targets are host memory.
+    private func scatter(_ chunk: Memory, _ targets: [RestoreTarget]) {
+        for target in targets {
+            guard let window = windows[target.device][target.arena] else { continue }
+            let destination = UnsafeMutableRawBufferPointer(
+                start: window.base + target.offset, count: target.byteCount)
+            gather(chunk, target, into: destination)
+        }
+    }
+
+    private func gather(_ chunk: Memory, _ target: RestoreTarget, into destination: UnsafeMutableRawBufferPointer) {
+        if UnsafeRawPointer(destination.baseAddress) == chunk.base { return }
+        let cut = run.plan.layout.devices[target.device].places[target.region].cut
+        cut.pieces(of: target.range) { source, offset, count in
+            UnsafeMutableRawBufferPointer(rebasing: destination[offset..<offset + count]).copyMemory(
+                from: chunk[source..<source + count].buffer)
+        }
+    }
+
+    // MARK: Steps that wait for a network or a device
+
+    /// With `isTried`, reading from this machine has failed already.
+    private func perform(_ step: RestoreStep, isTried: Bool = false) async throws(RestoreError) {
+        if Task.isCancelled { throw RestoreError.cancelled }
+        switch step.work {
+        case .read(let chunk, _, let targets):
+            try await read(step, chunk, targets, isTried: isTried)
+        case .copy(let piece, let device, let arena, let offset):
+            let source = run.residents[piece.resident]
+            let context = run.memory.contexts[device]
+            let lane = lanes[device]
+            let target = run.memory.arenas[device][arena].range
+            let origin = source.arenas[piece.device][piece.arena].range
+            let peer = source.contexts[piece.device]
+            try await Result<Void, RestoreError>.device { () throws(DeviceError) in
+                let token = try await context.clone(
+                    origin.slice(piece.offset, piece.byteCount), of: peer === context ? nil : peer,
+                    to: target.slice(offset, piece.byteCount), on: lane)
+                try await context.completed(token)
+            }.get()
+            run.board.finish(step, from: .resident, isVerified: false)
+        }
+    }
+
+    private func read(
+        _ step: RestoreStep, _ chunk: ChunkRef, _ targets: [RestoreTarget], isTried: Bool
+    ) async throws(RestoreError) {
+        // A single place on a device: its pinned landing is the buffer.
+        if targets.count == 1, let target = targets.first, target.isWhole, windows[target.device][target.arena] == nil {
+            let range = try self.range(target)
+            let context = run.memory.contexts[target.device]
+            let window = try await Result<HostWindow, RestoreError>.device { () throws(DeviceError) in
+                try await context.landing(for: range)
+            }.get()
+            let tier = try await fetch(
+                chunk, MutableMemory(UnsafeMutableRawBufferPointer(start: window.base, count: chunk.byteCount)),
+                isTried)
+            try await upload(window, to: range, target.device)
+            run.board.finish(step, from: tier, isVerified: verifies)
+            return
+        }
+        let memory = landing(chunk, targets) ?? bounce.memory
+        let tier = try await fetch(chunk, memory, isTried)
+        let chunkMemory = Memory(memory[0..<chunk.byteCount])
+        scatter(chunkMemory, targets)
+        for target in targets where windows[target.device][target.arena] == nil {
+            let range = try self.range(target)
+            let context = run.memory.contexts[target.device]
+            let window = try await Result<HostWindow, RestoreError>.device { () throws(DeviceError) in
+                try await context.landing(for: range)
+            }.get()
+            window.withBytes { gather(chunkMemory, target, into: $0) }
+            try await upload(window, to: range, target.device)
+        }
+        run.board.finish(step, from: tier, isVerified: verifies)
+    }
+
+    private func range(_ target: RestoreTarget) throws(RestoreError) -> DeviceRange {
+        do throws(DeviceError) {
+            return try run.memory.arenas[target.device][target.arena].range.slice(target.offset, target.byteCount)
+        } catch {
+            throw RestoreError(error)
+        }
+    }
+
+    private func upload(_ window: HostWindow, to range: DeviceRange, _ device: Int) async throws(RestoreError) {
+        let context = run.memory.contexts[device]
+        let lane = lanes[device]
+        try await Result<Void, RestoreError>.device { () throws(DeviceError) in
+            try await context.completed(context.copyIn(window, to: range, on: lane))
+        }.get()
+    }
+
+    private func fetch(
+        _ chunk: ChunkRef, _ memory: MutableMemory, _ isTried: Bool
+    ) async throws(RestoreError) -> RestoreTier {
+        try await run.sources.fetch(chunk, into: memory, verifies: verifies, board: run.board, isTried: isTried)
+    }
+}
