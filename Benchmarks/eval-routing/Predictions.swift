@@ -21,9 +21,6 @@ struct Predictions {
         values[id] = (quality, support)
     }
 
-    /// Takes in what was predicted for other rows.
-    mutating func add(_ other: Predictions) { values.merge(other.values) { _, new in new } }
-
     /// APGR of the pair cheapest and strongest on `rows`, with its 95 % interval.
     func apgr(_ rows: [OutcomeRow], _ pool: OutcomePool) -> (value: Double, interval: ClosedRange<Double>?)? {
         let rows = rows.filter { values[$0.id] != nil }
@@ -51,15 +48,12 @@ struct Predictions {
         }
     }
 
-    /// A policy calibrated on `rows`. Pools of the same models share an entry, as a gateway would have it.
+    /// A policy calibrated on `rows`.
     func table(
         _ pools: [OutcomePool], _ rows: [OutcomeRow], classifierVersion: String, promises: [Promise] = [Promise()]
     ) -> PolicyTable {
         var entries: [PolicyTable.Pool] = []
-        var done: Set<[OutcomePool.Member]> = []
-        for pool in pools where done.insert(pool.members).inserted {
-            let sources = pools.filter { $0.members == pool.members }.map(\.source)
-            let own = rows.filter { sources.contains($0.source) }
+        for (pool, own) in Calibrator.entries(of: pools, rows) {
             guard let set = calibrationSet(own, pool) else { continue }
             entries.append(Calibrator.calibrate(set, options: Calibrator.Options(promises: promises)))
         }

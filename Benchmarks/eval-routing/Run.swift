@@ -4,8 +4,6 @@ import RouterKit
 
 /// One run of everything, in the order of the report.
 struct Run {
-    private static let foldCount = 5
-
     let options: Options
     let data: Outcomes
     let classifier: any ComplexityClassifier = Shipped.classifier
@@ -132,22 +130,12 @@ struct Run {
         report.set(metric, value)
     }
 
-    /// Calibrates on all rows that may be shipped: dev as the shipped classifier predicts it, train as classifiers do that
-    /// were trained on the other folds.
-    ///
-    /// Thresholds from dev alone lost up to a point more on rows that they were not chosen on than on their own.
+    /// Calibrates on the dev rows of all sources that may be shipped, as the shipped classifier predicts them.
     func writePolicy(to file: URL) throws {
         let pools = Outcomes.shippable.compactMap { data.tiers[$0] }
-        let train = data.train.filter { Outcomes.shippable.contains($0.source) }
         let dev = data.dev.filter { Outcomes.shippable.contains($0.source) }
-        var predictions = Predictions(name: classifier.version, of: classifier, for: dev, data.tiers)
-        for fold in 0..<Self.foldCount {
-            say("cross-validation, fold \(fold + 1) of \(Self.foldCount)")
-            let part = train.filter { LearnedTrainer.fold(of: $0, foldCount: Self.foldCount) == fold }
-            let rest = train.filter { LearnedTrainer.fold(of: $0, foldCount: Self.foldCount) != fold }
-            predictions.add(Predictions(name: "", of: try Shipped.train(rest, pools), for: part, data.tiers))
-        }
-        let table = predictions.table(pools, train + dev, classifierVersion: classifier.version)
+        let predictions = Predictions(name: classifier.version, of: classifier, for: dev, data.tiers)
+        let table = predictions.table(pools, dev, classifierVersion: classifier.version)
         try Data(table.fileText().utf8).write(to: file, options: .atomic)
         print("wrote \(file.path): \(table.pools.count) pools, for \(classifier.version)")
     }

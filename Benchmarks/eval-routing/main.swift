@@ -9,7 +9,7 @@ let usage = """
       Measures the shipped classifier and policy on the dev rows of FOLDER (format: Sources/RouterKit/Learn/OutcomeRow.swift
       and TierTable.swift), beside baselines in the same run. Writes DIRECTORY/routing.json, routing-quality.md and the
       pictures routing-*.svg (default: Benchmarks/results). Run it from the project's root, built with -c release.
-      --policy-out  calibrate on the sources that may be shipped (dev, and train by cross-validation), write the policy to
+      --policy-out  calibrate on the dev rows of the sources that may be shipped, write the policy to
                     FILE (Sources/RouterKit/Policy/shipped-policy.json is made so), and measure nothing
       --python  a Python that has litellm (default: $LITELLM_PYTHON; without it that baseline is left out)
     """

@@ -55,6 +55,7 @@ import Testing
         let pool = try #require(table.pools.first)
         #expect(pool.rowCount == 400)
         #expect(pool.guarantees.first?.trade != nil && pool.guarantees[0].saved > 0.5)
+        #expect(pool.modes[.balanced]!.saved > 0.5)
 
         let configuration = try configuration(weights: "weights.bin", policy: "policy.json")
         let router = try Assembly(transport: RefusingTransport(), metrics: nil).router(configuration, withLog: false)

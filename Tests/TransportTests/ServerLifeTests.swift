@@ -145,7 +145,7 @@ extension HTTPServer {
 }
 
 @Suite(.timeLimit(.minutes(1))) struct ServerAddressTests {
-    private static func path(_ name: String) -> String { "/tmp/transport-test-\(getpid())-\(name).sock" }
+    private static func path(_ name: String) -> String { temporarySocketPath(name) }
 
     @Test func aUnixSocketServesItsOwnerOnlyAndIsRemovedAtTheEnd() async throws {
         let path = Self.path("serve")

@@ -14,6 +14,25 @@ import Wire
         }
     }
 
+    /// An upstream that echoes, and a transport on one loop.
+    private struct OnLoop {
+        let upstream = UpstreamEngineTests.echo()
+        let loop: EventLoop
+        let transport: any TestedTransport
+
+        init(_ client: UpstreamClient) throws {
+            loop = try EventLoop(name: "test")
+            loop.start()
+            transport = try client.transport(loops: [loop])
+        }
+
+        func end() async {
+            await transport.shutDown()
+            loop.stop()
+            upstream.stop()
+        }
+    }
+
     @Test(arguments: UpstreamClient.allCases)
     func aHundredConcurrentRequestsEachGetTheirOwnAnswer(_ client: UpstreamClient) async throws {
         let upstream = UpstreamEngineTests.echo()
@@ -67,12 +86,9 @@ import Wire
 
     @Test(arguments: UpstreamClient.allCases)
     func aRequestSentOnTheLoopNeverLeavesIt(_ client: UpstreamClient) async throws {
-        let upstream = UpstreamEngineTests.echo()
-        defer { upstream.stop() }
-        let loop = try EventLoop(name: "test")
-        loop.start()
-        let transport = try client.transport(loops: [loop])
-        let url = upstream.origin + "/"
+        let on = try OnLoop(client)
+        let (loop, transport) = (on.loop, on.transport)
+        let url = on.upstream.origin + "/"
         let (bodies, stayed, foreign) = await withCheckedContinuation { continuation in
             LoopActor(loop).spawn {
                 var bodies: [String] = []
@@ -93,35 +109,27 @@ import Wire
         #expect(bodies == (0..<20).map(String.init))
         #expect(stayed)
         #expect(foreign == 0)
-        await transport.shutDown()
-        loop.stop()
+        await on.end()
     }
 
     @Test(arguments: UpstreamClient.allCases)
     func aRequestFromElsewhereComesToTheLoopOnce(_ client: UpstreamClient) async throws {
-        let upstream = UpstreamEngineTests.echo()
-        defer { upstream.stop() }
-        let loop = try EventLoop(name: "test")
-        loop.start()
-        let transport = try client.transport(loops: [loop])
-        let request = UpstreamRequest(method: .post, url: upstream.origin, body: [0x61])
+        let on = try OnLoop(client)
+        let (loop, transport) = (on.loop, on.transport)
+        let request = UpstreamRequest(method: .post, url: on.upstream.origin, body: [0x61])
         let before = loop.foreignEnqueueCount
         for _ in 0..<20 { _ = try await transport.send(request) }
         // The send, and the word that nobody wants the body; waiting and being woken add nothing.
         #expect(loop.foreignEnqueueCount - before <= 40)
-        await transport.shutDown()
-        loop.stop()
+        await on.end()
     }
 
     /// Wherever the caller is at home: on the main thread, or on the loop without a preference for its executor.
     @Test(arguments: UpstreamClient.allCases)
     func actorsOfAnyExecutorMaySend(_ client: UpstreamClient) async throws {
-        let upstream = UpstreamEngineTests.echo()
-        defer { upstream.stop() }
-        let loop = try EventLoop(name: "test")
-        loop.start()
-        let transport = try client.transport(loops: [loop])
-        let request = UpstreamRequest(method: .post, url: upstream.origin, body: [0x61])
+        let on = try OnLoop(client)
+        let (loop, transport) = (on.loop, on.transport)
+        let request = UpstreamRequest(method: .post, url: on.upstream.origin, body: [0x61])
         func exchange(on actor: isolated any Actor) async throws -> [UInt8] {
             try await transport.send(request).body.collect(limitBytes: 10)
         }
@@ -129,8 +137,7 @@ import Wire
             #expect(try await exchange(on: MainActor.shared) == [0x61])
             #expect(try await exchange(on: LoopActor(loop)) == [0x61])
         }
-        await transport.shutDown()
-        loop.stop()
+        await on.end()
     }
 
     @Test(arguments: UpstreamClient.allCases)

@@ -125,7 +125,7 @@ import Wire
 
     @Test(arguments: UpstreamClient.allCases)
     func aUnixSocketReplacesHostAndPort(_ client: UpstreamClient) async throws {
-        let path = "/tmp/routerkit-\(getpid())-\(client).sock"
+        let path = temporarySocketPath("upstream-\(client)")
         unlink(path)
         let upstream = FakeUpstream(unixPath: path) { connection in
             while let request = connection.readRequest() { connection.answer(request) }

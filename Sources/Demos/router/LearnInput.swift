@@ -51,15 +51,6 @@ struct LearnInput {
         }
     }
 
-    /// Pools that there are rows for, those of the same models once, with the rows of all of them.
-    var pools: [(pool: OutcomePool, rows: [OutcomeRow])] {
-        let bySource = Dictionary(grouping: rows, by: \.source)
-        let byMembers = Dictionary(grouping: tiers.pools.filter { bySource[$0.source] != nil }, by: \.members)
-        return byMembers.values
-            .map { same in (same[0], same.flatMap { bySource[$0.source] ?? [] }) }
-            .sorted { $0.0.source < $1.0.source }
-    }
-
     /// Where a result goes: `--out`, or the file that the configuration names.
     func out(_ arguments: Arguments, _ member: String, _ configured: String?) throws(UsageError) -> String {
         if let path = arguments[option: "out"] ?? configured { return path }

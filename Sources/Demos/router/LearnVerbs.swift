@@ -35,7 +35,7 @@ enum Calibrate {
             loss: try number(arguments, "promise", 1, 0..<100) / 100,
             confidence: try number(arguments, "confidence", 0.95, 0.001..<1))
         var entries: [PolicyTable.Pool] = []
-        for (pool, rows) in own.pools {
+        for (pool, rows) in Calibrator.entries(of: own.tiers.pools, own.rows) {
             guard let set = CalibrationSet(pool: pool, rows: rows, classifier: classifier) else {
                 Console.warn("\(pool.source) is left out: a price is unknown, so nothing can be said of savings")
                 continue

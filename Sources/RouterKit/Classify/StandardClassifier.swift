@@ -20,6 +20,7 @@ public struct StandardClassifier: ComplexityClassifier {
 
     /// The learned classifier when its weights know every model of `cards` by name, else the counting rules.
     public func bound(to cards: [ModelCard]) -> any ComplexityClassifier {
-        learned.knows(cards) ? learned.bound(to: cards) : counting
+        let learned = learned.known(cards)
+        return learned.knowsPool ? learned : counting
     }
 }

@@ -118,6 +118,59 @@ private struct World {
         #expect(few < 0.011 && many < 0.011, "\(few) \(many)")
     }
 
+    /// A few hundred of one's own rows must be worth something: the shrunk estimate alone saves 11 % here.
+    @Test func aGoodRouterIsUsedFromAFewHundredRowsOn() throws {
+        var random = SeededRandom(seed: 11)
+        var (loss, saved) = (0.0, 0.0)
+        for _ in 0..<10 {
+            let set = World(confusion: 0).sample(400, &random)
+            let mode = try #require(Calibrator.calibrate(set, options: .init(promises: [])).modes[.balanced])
+            #expect(mode.estimatedLoss <= mode.allowedLoss)
+            let truth = Self.perfect.effect(of: mode.trade, supportThreshold: 0.5)
+            loss += truth.loss / 10
+            saved += truth.saved / 10
+        }
+        #expect(saved > 0.5 && loss < 0.01, "\(saved) \(loss)")
+    }
+
+    private static let perfect = {
+        var random = SeededRandom(seed: 12)
+        return World(confusion: 0).sample(10_000, &random)
+    }()
+
+    /// A router that tosses a coin must not be taken for a good one because a test is at hand.
+    @Test func aWorthlessRouterStaysWhereTheShrunkEstimateKeepsIt() throws {
+        var random = SeededRandom(seed: 13)
+        let world = World(confusion: 0.5)
+        let truth = world.sample(10_000, &random)
+        var (tested, shrunk) = (0.0, 0.0)
+        for _ in 0..<20 {
+            let set = world.sample(300, &random)
+            let options = [0.8, 1 - 1e-12].map {
+                Calibrator.Options(allowedLoss: [.balanced: 0.01], modeConfidence: $0, promises: [])
+            }
+            let losses = options.map {
+                truth.effect(of: Calibrator.calibrate(set, options: $0).modes[.balanced]!.trade, supportThreshold: 0.5)
+                    .loss
+            }
+            tested += losses[0] / 20
+            shrunk += losses[1] / 20
+        }
+        #expect(tested < shrunk + 0.002, "\(tested) \(shrunk)")
+    }
+
+    @Test func poolsOfTheSameModelsShareAnEntry() {
+        let members = World.models.map { OutcomePool.Member(name: $0.name, tier: $0.tier, price: $0.price) }
+        let other = [members[0], OutcomePool.Member(name: "other", tier: .strong, price: nil)]
+        let pools = [("b", members), ("empty", other), ("a", members)].map { OutcomePool(source: $0.0, members: $0.1) }
+        let rows = ["a", "b", "a", "elsewhere"].enumerated().map {
+            OutcomeRow(id: "\($0)", source: $1, prompt: [], scores: [:])
+        }
+        let entries = Calibrator.entries(of: pools, rows)
+        #expect(entries.map(\.pool.source) == ["b"])
+        #expect(entries.map { $0.rows.map(\.id) } == [["0", "1", "2"]])
+    }
+
     @Test func rowsWithoutSupportGoToTheStrongest() {
         var set = CalibrationSet(models: World.models)
         for _ in 0..<500 {

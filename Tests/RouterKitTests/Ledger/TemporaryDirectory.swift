@@ -5,7 +5,8 @@ final class TemporaryDirectory {
     let path: String
 
     init?() {
-        var template = Array("/tmp/routerkit-XXXXXX".utf8CString)
+        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(base)/routerkit-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { return nil }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

@@ -32,16 +32,14 @@ public struct LearnedClassifier: ComplexityClassifier {
         self.bound = bound
     }
 
-    /// Whether some expert knows every one of `cards` by name.
-    public func knows(_ cards: [ModelCard]) -> Bool {
-        !cards.isEmpty
-            && weights.experts.contains { expert in
-                !expert.family.isEmpty && cards.allSatisfy { expert.models.contains($0.name) }
-            }
-    }
-
     /// Takes the experts that know every one of `cards` by name; the prompt then decides which of them speaks.
-    public func bound(to cards: [ModelCard]) -> any ComplexityClassifier {
+    public func bound(to cards: [ModelCard]) -> any ComplexityClassifier { known(cards) }
+
+    /// Whether some expert knows every model of the pool that this classifier was bound to.
+    var knowsPool: Bool { !bound.isEmpty }
+
+    /// This classifier bound to `cards`.
+    func known(_ cards: [ModelCard]) -> LearnedClassifier {
         let tiers = Dictionary(cards.map { ($0.name, $0.tier) }, uniquingKeysWith: max)
         let bound = weights.experts.indices.compactMap { index -> Bound? in
             let models = weights.experts[index].models
