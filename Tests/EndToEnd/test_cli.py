@@ -88,6 +88,15 @@ def test_route_prints_the_receipt_without_calling_anybody(router, config_file):
     assert "cheap" in finished.stdout and "strong" in finished.stdout
 
 
+def test_explain_says_what_spoke_and_what_would_flip_the_choice(router, config_file):
+    given = ["explain", "--config", config_file(pool()), "--mode", "quality"]
+    finished = run_router(router, *given, "Maria buys 3 boxes of 12 pens. How many pens are there?")
+    assert finished.returncode == 0, finished.stderr
+    assert "an average prompt" in finished.stdout and "edits tried" in finished.stdout
+    shown = json.loads(run_router(router, *given, "--json", "--", "-- \x1b[2J \u00e9 \U0001f600").stdout)
+    assert shown["decision"]["chosen"] and "policy_flips" in shown
+
+
 def test_models_lists_the_pool(router, config_file):
     finished = run_router(router, "models", "--config", config_file(pool()))
     assert finished.returncode == 0, finished.stderr
