@@ -35,7 +35,8 @@ public actor HostContext: GPUContext {
         self.limits = limits
     }
 
-    isolated deinit { thread.loop.abandon() }
+    // Not isolated: swiftc 6.3.1 refuses other modules' optimized calls of `init` ("circular reference") if it were.
+    deinit { thread.loop.abandon() }
 
     /// What a host device says of itself.
     public static func info(ordinal: Int, pool: HostMemoryPool = .shared) -> DeviceInfo {

@@ -142,7 +142,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     }
 
     /// True on the loop's own thread.
-    public var isCurrent: Bool { threadID.load(ordering: .relaxed) == UInt(pthread_self()) }
+    public var isCurrent: Bool { threadID.load(ordering: .relaxed) == cposix_thread_number() }
 
     /// Traps off the loop's thread: confined state must never be reached from elsewhere.
     @inline(__always)
@@ -307,7 +307,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     private static let roundsPerTurn = 16
 
     private func run() {
-        threadID.store(UInt(pthread_self()), ordering: .relaxed)
+        threadID.store(cposix_thread_number(), ordering: .relaxed)
         _ = name.withCString { cposix_name_thread($0) }
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: EventLoop.eventsPerTurn)
         defer { events.deallocate() }

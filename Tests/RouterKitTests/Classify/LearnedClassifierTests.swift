@@ -63,7 +63,7 @@ import Wire
         #expect(PromptScan(Array(words.utf8).span).bucketsCount == PromptScan.mostBuckets)
     }
 
-    #if DEBUG
+    #if DEBUG || TSAN
         private static let isOptimised = false
     #else
         private static let isOptimised = true

@@ -10,5 +10,9 @@
 /// Names the calling thread for debuggers and `top -H`; the kernel keeps 15 bytes.
 int cposix_name_thread(const char *name);
 
+/// A number that no other live thread has. Unlike glibc's pthread_self, which is declared constant, compilers may not keep
+/// its result: a task may go on in another thread after each await.
+unsigned long cposix_thread_number(void);
+
 /// Offset of the first occurrence of `needle` in `haystack`, or -1. glibc's memmem, which is vectorised.
 ptrdiff_t cposix_find(const void *haystack, size_t length, const void *needle, size_t needle_length);
