@@ -1,5 +1,6 @@
 """Learning from one's own traffic: feedback, shadow comparisons, training, calibration, and swapping what was learned."""
 
+import hashlib
 import json
 import signal
 import stat
@@ -241,6 +242,17 @@ def test_feedback_that_cannot_be_taken_says_why(start_gateway, settings):
     eventually(lambda: gateway.metric("router_config_reloads_total") == 2, "the second reload")
     refused = feedback(gateway, request_id=known, score=1)
     assert refused.status_code == 409 and '"outcomes": {' in refused.json()["error"]["message"]
+
+
+def test_feedback_needs_a_client_key_where_requests_do(start_gateway, settings):
+    del settings["shadow"]
+    digest = hashlib.sha256(b"secret").hexdigest()
+    gateway = start_gateway(settings | {"client_keys": [{"name": "app", "sha256": digest}]})
+    key = {"Authorization": "Bearer secret"}
+    known = gateway.chat("auto", EASY, headers=key).headers["x-request-id"]
+    assert feedback(gateway, request_id=known, good=True).status_code == 401
+    taken = gateway.http.post("/v1/feedback", json={"request_id": known, "good": True}, headers=key)
+    assert taken.status_code == 200
 
 
 def test_rows_from_elsewhere_are_imported_listed_and_counted(router, start_gateway, settings, tmp_path):

@@ -242,6 +242,9 @@ extension Limits {
             ("head_timeout_ms", \.headTimeout_ms, 10...3_600_000),
             ("connection_count", \.connectionCount, 1...1_000_000),
             ("upstream_connection_count", \.upstreamConnectionCount, 1...1_000_000),
+            ("outcome_file_bytes", \.outcomeFileBytes, (1 << 20)...(1 << 40)),
+            ("feedback_ask_count", \.feedbackAskCount, 1...1_000_000),
+            ("shadow_count", \.shadowCount, 1...1024),
             ("upstream_connection_per_host_count", \.upstreamConnectionPerHostCount, 1...1_000_000),
         ]
 }
