@@ -187,6 +187,7 @@ def test_comparisons_that_pile_up_are_dropped_and_a_stop_cancels_them(start_gate
     assert gateway.metric("router_shadow_in_flight") == 68
     gateway.terminate()
     assert gateway.child.wait() == 0
+    assert not any("lost" in line for line in gateway.child.lines)
     second_fake.wait_for_abandoned(4)
     assert len(second_fake.requests) == 4
 

@@ -34,6 +34,9 @@ struct Serve {
         if configuration.clients.isEmpty, !address.isLocal {
             Console.warn("\(address) is reachable from other machines and no client_keys are configured")
         }
+        if let path = configuration.outcomesPath {
+            Console.note("outcomes are collected in \(path), prompts included")
+        }
         while true {
             switch await Signals.next() {
             case SIGHUP: reload(gateway, assembly, metrics)
@@ -43,6 +46,7 @@ struct Serve {
                 gateway.current.router.configuration.learner?.stopShadows()
                 Console.note("draining for at most \(configuration.drain_ms) ms")
                 let report = await server.drain(deadline_ms: configuration.drain_ms)
+                await gateway.current.router.configuration.learner?.shadowsEnded()
                 close(gateway.current.router.configuration)
                 Console.note(
                     "stopped: \(report.finished) answers finished, \(report.idleClosed) idle connections closed, "

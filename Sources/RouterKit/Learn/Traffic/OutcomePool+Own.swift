@@ -2,16 +2,18 @@ extension OutcomePool {
     /// The pool of one's own traffic: every model of a configuration, priced as there; `nil` when there are fewer than
     /// two models, because there is nothing to choose.
     ///
-    /// Within a tier dearer models come first, so that the last one is whom "always the strongest" asks.
+    /// The cheapest model of the weakest tier comes first and that of the strongest tier, whom "always the strongest"
+    /// asks, last.
     public init?(ownTrafficOf cards: [ModelCard]) {
-        guard cards.count >= 2 else { return nil }
-        let cost = { (card: ModelCard) in
+        guard cards.count >= 2, let strongest = cards.map(\.tier).max() else { return nil }
+        func cost(_ card: ModelCard) -> Double {
             card.price?.cost_usd(inputTokens: 1_000, outputTokens: OutcomeRow.usualOutputTokens) ?? .infinity
         }
+        let others = cards.filter { $0.tier < strongest }.sorted { cost($0) < cost($1) }
+        let top = cards.filter { $0.tier == strongest }.sorted { cost($0) > cost($1) }
         self.init(
             source: OutcomeStore.source,
-            members: cards.sorted { cost($0) > cost($1) }
-                .map { Member(name: $0.name, tier: $0.tier, price: $0.price) })
+            members: (others + top).map { Member(name: $0.name, tier: $0.tier, price: $0.price) })
     }
 }
 

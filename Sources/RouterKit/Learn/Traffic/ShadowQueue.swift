@@ -52,12 +52,16 @@ final class ShadowQueue: Sendable {
 
     /// Cancels what runs, and refuses everything from now on. What waits runs too, cancelled from its start.
     func stop() {
-        let running = state.withLock { state in
-            state.isStopped = true
-            return state.workers.values.compactMap(\.self)
-        }
-        for task in running { task.cancel() }
+        state.withLock { $0.isStopped = true }
+        for task in tasks { task.cancel() }
     }
+
+    /// Returns when what runs now has ended; soon after `stop`, because cancelled sends always end.
+    func ended() async {
+        for task in tasks { await task.value }
+    }
+
+    private var tasks: [Task<Void, Never>] { state.withLock { $0.workers.values.compactMap(\.self) } }
 
     private func start(_ number: Int, _ first: @escaping Job) {
         // Detached: off the event loop that submits, whose time belongs to requests.

@@ -86,6 +86,9 @@ public final class TrafficLearner: Sendable {
     /// Cancels all shadow comparisons and takes no new ones. Feedback is still taken.
     public func stopShadows() { shadows.stop() }
 
+    /// Returns when the comparisons that ``stopShadows()`` cancelled have been counted.
+    public func shadowsEnded() async { await shadows.ended() }
+
     /// Cancels all shadow comparisons, writes what is left and ends the writer. Blocks its thread.
     public func close() {
         stopShadows()

@@ -55,12 +55,13 @@ import Wire
 @Suite struct OwnOutcomesTests {
     private static let cards = [
         Fixture.card("big", tier: .strong, price: (2, 8)), Fixture.card("huge", tier: .strong, price: (5, 20)),
-        Fixture.card("mid", tier: .mid, price: (1, 2)), Fixture.card("small", tier: .cheap, price: (0.1, 0.2)),
+        Fixture.card("mid", tier: .mid, price: (1, 2)), Fixture.card("less", tier: .cheap, price: (0.2, 0.2)),
+        Fixture.card("small", tier: .cheap, price: (0.1, 0.2)),
     ]
 
     @Test func `the pool of one's own traffic is the whole configuration, its reference last`() throws {
         let pool = try #require(OutcomePool(ownTrafficOf: Self.cards))
-        #expect(pool.source == "own_traffic" && pool.members.map(\.name) == ["small", "mid", "huge", "big"])
+        #expect(pool.source == "own_traffic" && pool.members.map(\.name) == ["small", "less", "mid", "huge", "big"])
         #expect(pool.members[0].price == Price(inputPerMTok: 0.1, outputPerMTok: 0.2))
         #expect(OutcomePool(ownTrafficOf: [Self.cards[0]]) == nil)
         let plan = try TradePolicy().choose(
@@ -71,7 +72,7 @@ import Wire
     private func own(_ files: [String]) throws -> OwnOutcomes {
         let directory = try #require(TemporaryDirectory())
         for (number, text) in files.enumerated() { directory.write(text, to: "f\(number)") }
-        let pool = try #require(OutcomePool(ownTrafficOf: [Self.cards[0], Self.cards[3]]))
+        let pool = try #require(OutcomePool(ownTrafficOf: [Self.cards[0], Self.cards[4]]))
         return try OwnOutcomes(paths: files.indices.map { "\(directory.path)/f\($0)" }, pool: pool)
     }
 

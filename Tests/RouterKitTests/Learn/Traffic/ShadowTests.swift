@@ -285,7 +285,8 @@ import Wire
         #expect(bench.learner.shadowsInFlightCount == 5)
         bench.learner.stopShadows()
         #expect(await bench.records(8).filter { $0.outcome == .cancelled }.count == 5)
-        while bench.learner.shadowsInFlightCount > 0 { await Task.yield() }
+        await bench.learner.shadowsEnded()
+        #expect(bench.learner.shadowsInFlightCount == 0)
         try await bench.ask()
         #expect(await bench.records(9)[8].outcome == .dropped)
         let snapshot = bench.router.configuration.pool.snapshot(now_ns: 0)
