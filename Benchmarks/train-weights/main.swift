@@ -6,7 +6,7 @@ import RouterKit
 let usage = """
     usage: train-weights DATA OUT
       DATA  folder with train.jsonl, tiers.json and dev.jsonl
-      OUT   the weights file to write, or "check" to write none
+      OUT   the weights file to write; "check" to write none; "cv" to measure by five folds of train.jsonl instead
       Trains on the sources of train.jsonl that may train shipped weights, then measures on dev.jsonl.
     """
 
@@ -23,6 +23,7 @@ func run(_ arguments: [String]) throws {
     let tiers = try TierTable.read(path: arguments[0] + "/tiers.json")
     let train = try OutcomeReader.read(path: arguments[0] + "/train.jsonl", tiers: tiers).rows
     let dev = try OutcomeReader.read(path: arguments[0] + "/dev.jsonl", tiers: tiers).rows
+    if arguments[1] == "cv" { return try crossValidate(train.filter { shippable.contains($0.source) }, tiers) }
     let started = ContinuousClock.now
     let weights = try LearnedTrainer.train(
         rows: train.filter { shippable.contains($0.source) }, pools: shippable.compactMap { tiers[$0] }
@@ -30,6 +31,34 @@ func run(_ arguments: [String]) throws {
     print("trained in \(ContinuousClock.now - started), \(weights.fileBytes().count) bytes, \(weights.version)")
     if arguments[1] != "check" { try weights.write(path: arguments[1]) }
     measure(LearnedClassifier(weights), dev, tiers)
+}
+
+/// Prints APGR per source, each row predicted by weights that never saw its question.
+func crossValidate(_ rows: [OutcomeRow], _ tiers: TierTable, foldCount: Int = 5) throws {
+    let pools = shippable.compactMap { tiers[$0] }
+    var gains = [[Double]](repeating: [], count: pools.count)
+    var scores = [[(cheap: Double, strong: Double)]](repeating: [], count: pools.count)
+    for fold in 0..<foldCount {
+        let isLeftOut = { LearnedTrainer.fold(of: $0, foldCount: foldCount) == fold }
+        let weights = try LearnedTrainer.train(rows: rows.filter { !isLeftOut($0) }, pools: pools)
+        for (index, pool) in pools.enumerated() {
+            let cards = pool.cards
+            let bound = LearnedClassifier(weights).bound(to: cards)
+            for row in rows where row.source == pool.source && pool.covers(row) && isLeftOut(row) {
+                let assessment = bound.assess(try RequestView(asking: String(decoding: row.prompt, as: UTF8.self)))
+                gains[index].append(
+                    assessment.quality(of: cards[cards.count - 1]) - assessment.quality(of: cards[0]))
+                scores[index].append((row.scores[pool.members[0].name]!, row.scores[pool.strongest.name]!))
+            }
+        }
+    }
+    let found = pools.indices.map { index in
+        GainCurve(
+            predictedGain: gains[index], cheap: scores[index].map(\.cheap), strong: scores[index].map(\.strong))?.apgr
+            ?? .nan
+    }
+    for (pool, apgr) in zip(pools, found) { print("\(pool.source) APGR \(apgr)") }
+    print("macro \(found.reduce(0, +) / Double(found.count))")
 }
 
 /// Prints APGR and support per source.

@@ -19,7 +19,8 @@ public struct Explanation: Sendable {
     public let promptFlip: PromptFlip?
     /// Changed prompts that were tried, at most `Limits.explainEditCount`.
     public let triedEditsCount: Int
-    /// Whether every single word, sentence and block of code that the classifier sees was tried.
+    /// Whether the bounds left out no single word, sentence or block of code that the classifier sees. They are tried from
+    /// the shortest on, until one gives another model.
     public let isEveryEditTried: Bool
     /// What of the policy would have to change; empty for policies other than ``TradePolicy``.
     public let policyFlips: [PolicyFlip]
