@@ -31,6 +31,8 @@ import Testing
         #expect(text.contains("support  ") && text.contains("like what was learned"))
         #expect(text.contains("an average prompt"))
         #expect(text.contains("edits tried"))
+        // 640 and 0.25, not 640.000000.
+        #expect(!text.contains("00000"))
         let evidence = try #require(explanation.evidence)
         #expect(evidence.stronger == "gemini-1.5-pro-002")
         #expect(evidence.parts.contains { $0.kind == .word } && evidence.parts.contains { $0.kind == .count })

@@ -96,7 +96,8 @@ enum Explain {
             case .sentence: "the sentence"
             case .code: "the block"
             }
-        return "Without \(what) \"\(flip.edit.text.printable)\" (\(flip.edit.removedBytes) bytes; \(tried)): "
+        let bytes = "\(flip.edit.removedBytes) \(flip.edit.removedBytes == 1 ? "byte" : "bytes")"
+        return "Without \(what) \"\(flip.edit.text.printable)\" (\(bytes); \(tried)): "
             + "\(flip.model.printable), \(flip.reason)"
     }
 
@@ -116,6 +117,11 @@ enum Explain {
 }
 
 extension Double {
-    /// At most six decimals, or as many digits as small numbers need.
-    fileprivate var plainText: String { abs(self) < 0.001 && self != 0 ? "\(self)" : fixed(6) }
+    /// Six decimals, nine for small numbers such as the cost of a request, without zeros at the end.
+    fileprivate var plainText: String {
+        var text = fixed(abs(self) < 0.001 ? 9 : 6)
+        while text.last == "0" { text.removeLast() }
+        if text.last == "." { text.removeLast() }
+        return text
+    }
 }
