@@ -60,6 +60,9 @@ let package = Package(
             name: "bench-classifier", dependencies: ["BenchSupport", "CAllocations", "RouterKit", "Wire"],
             path: "Benchmarks/bench-classifier", exclude: ["litellm_heuristic.py"], swiftSettings: strict),
         .executableTarget(
+            name: "bench-restore", dependencies: ["BenchSupport", "GPUServeKit", "Transport"],
+            path: "Benchmarks/bench-restore", exclude: ["peers.py", "TRIES.md"], swiftSettings: strict),
+        .executableTarget(
             name: "eval-routing", dependencies: ["BenchSupport", "RouterKit"], path: "Benchmarks/eval-routing",
             exclude: ["litellm_scores.py", "TRIES.md"], swiftSettings: strict),
         .executableTarget(

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what a goal needs and is not there yet. Quiet when nothing is missing.
-# Usage: setup.sh build | demo | test | bench
+# Usage: setup.sh build | demo | test | bench | restore
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
-goal=${1:?usage: setup.sh build|demo|test|bench}
+goal=${1:?usage: setup.sh build|demo|test|bench|restore}
 
 has_header() { printf '#include <%s>\n' "$1" | clang -E -x c - >/dev/null; }
 has_libstdcxx() { compgen -G '/usr/lib/gcc/*/*/libstdc++.*'; }
@@ -28,6 +28,7 @@ case "$goal" in
         want "load generator" wrk command -v wrk
         want "peer and upstream of the benchmark" nginx-light test -x /usr/sbin/nginx
         ;;
+    restore) want "peer of the pull over S3" curl command -v curl ;;
 esac
 install_missing
 
@@ -38,5 +39,9 @@ case "$goal" in
         Scripts/venv.sh demo
         # A peer that cannot be installed leaves its figures out; it does not stop the benchmark.
         Scripts/venv.sh bench || say "LiteLLM could not be installed: its figures will be absent"
+        ;;
+    restore)
+        # 4 GB, PyTorch for the most part. Without it the peers' figures are left out.
+        Scripts/venv.sh restore || say "the other loaders could not be installed: their figures will be absent"
         ;;
 esac

@@ -3,6 +3,7 @@
 # Usage: venv.sh GROUP...   with GROUP one of
 #   demo, test   packages of Scripts/requirements-GROUP.txt into .venv
 #   bench        Scripts/requirements-bench.txt into .venv-bench (its pins contradict those of `test`)
+#   restore      Scripts/requirements-restore.txt into .venv-restore
 #   model        the SmolLM2-135M weights into .cache/models
 # A stamp keyed on the requirement file makes a second run do nothing.
 set -euo pipefail
@@ -107,8 +108,8 @@ PYTHON
 for group in "$@"; do
     case "$group" in
         demo | test) install_group .venv "$group" ;;
-        bench) install_group .venv-bench bench ;;
+        bench | restore) install_group .venv-$group "$group" ;;
         model) install_model ;;
-        *) fail "no group '$group': demo, test, bench, model" ;;
+        *) fail "no group '$group': demo, test, bench, restore, model" ;;
     esac
 done

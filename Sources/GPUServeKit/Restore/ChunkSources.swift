@@ -68,6 +68,9 @@ struct ChunkSources: Sendable {
         return looked == 0 ? 0 : Double(cached) / Double(looked)
     }
 
+    /// Where a chunk lies on a disk of this machine.
+    func location(of chunk: ChunkRef) -> ChunkLocation? { locations[chunk.hash] }
+
     /// Whether `readLocal` can be asked for the chunk.
     func isLocal(_ chunk: ChunkRef) -> Bool { locations[chunk.hash] != nil || memory?.held(chunk) != nil }
 

@@ -28,6 +28,11 @@ public struct TierBytes: Sendable, Hashable {
     /// Bytes of all tiers.
     public var total: Int { counts.reduce(0, +) }
 
+    /// The tier that most come from; the fastest when there are none.
+    public var largest: RestoreTier {
+        RestoreTier.allCases.reduce(.resident) { self[$1] > self[$0] ? $1 : $0 }
+    }
+
     static func += (left: inout TierBytes, right: TierBytes) {
         for index in left.counts.indices { left.counts[index] += right.counts[index] }
     }

@@ -1,0 +1,77 @@
+import Glibc
+import Synchronization
+import Testing
+import Transport
+
+@testable import GPUServeKit
+
+/// What predictions rest on: kept in a file, and learned.
+@Suite struct BandwidthTests {
+    static let some = Bandwidths(
+        bytesPerSecond: [.resident: 5e9, .memory: 4e9, .pageCache: 6.5e9, .disk: 1.25e9, .remote: 1e8],
+        upload_bytesPerSecond: 2e10, fixed_ms: [.attach: 0.01, .clone: 0.5, .delta: 0.75, .full: 1.5], step_us: 7)
+
+    @Test func `a file gives back what was kept, to nobody else`() throws {
+        let scratch = try ScratchDirectory()
+        let path = scratch.path + "/bandwidths"
+        #expect(Self.some.keep(at: path))
+        var info = stat()
+        #expect(stat(path, &info) == 0 && info.st_mode & 0o777 == 0o600)
+        #expect(BandwidthFile.read(path).flatMap { BandwidthFile.decode($0) } == Self.some)
+        #expect(ScratchDirectory.names(scratch.path) == ["bandwidths"])
+    }
+
+    @Test func `a file with any byte changed, cut, of another version or machine is not believed`() {
+        let bytes = BandwidthFile.encode(Self.some)
+        for index in bytes.indices {
+            var damaged = bytes
+            damaged[index] ^= 1
+            #expect(BandwidthFile.decode(damaged) == nil)
+            #expect(BandwidthFile.decode(Array(bytes[..<index])) == nil)
+        }
+        #expect(BandwidthFile.decode(bytes, machine: "machine 1 1") == nil)
+        #expect(BandwidthFile.decode([UInt8](repeating: 65, count: 5000)) == nil)
+    }
+
+    @Test func `a missing or damaged file is made by a probe`() async throws {
+        let fixture = try await RestoreFixture()
+        let path = fixture.scratch.path + "/bandwidths"
+        let first = try await Bandwidths.kept(at: path, orProbing: fixture.disk, fixture.snapshot.id)
+        #expect(first.bytesPerSecond.values.allSatisfy { $0 > 0 && $0.isFinite })
+        #expect(first.bytesPerSecond[.disk] != Bandwidths.standard.bytesPerSecond[.disk], "it was measured")
+        #expect(try await Bandwidths.kept(at: path, orProbing: fixture.disk, fixture.snapshot.id) == first)
+        ScratchDirectory.write(Array("nonsense".utf8), to: path)
+        _ = try await Bandwidths.kept(at: path, orProbing: fixture.disk, fixture.snapshot.id)
+        #expect(BandwidthFile.read(path).flatMap { BandwidthFile.decode($0) } != nil)
+    }
+
+    /// With a clock that goes on by the same step each time it is read, what a restore takes is known, and predictions must
+    /// come to it.
+    @Test func `predictions come to what is measured`() async throws {
+        let fixture = try await RestoreFixture()
+        let (context, _) = try RestoreFixture.host()
+        let restorer = RestoreClockFixture.restorer(fixture.disk, [context])
+        var errors: [Double] = []
+        for _ in 0..<40 {
+            let resident = try await restorer.restore(
+                fixture.snapshot.id, RestoreOptions(parallelCount: 1, mayAttach: false, mayClone: false))
+            errors.append(resident.report.predictionError)
+            try await resident.close()
+        }
+        #expect(errors[39] < 0.05, "\(errors)")
+        #expect(errors[39] < errors[0])
+    }
+}
+
+/// A restorer whose time passes by one millisecond each time somebody looks.
+enum RestoreClockFixture {
+    private final class Ticker: Sendable {
+        private let now = Atomic<UInt64>(0)
+        func next() -> UInt64 { now.wrappingAdd(1_000_000, ordering: .relaxed).newValue }
+    }
+
+    static func restorer(_ store: any SnapshotStore, _ devices: [any GPUContext]) -> Restorer {
+        let ticker = Ticker()
+        return Restorer(store: store, devices: devices, now_ns: { ticker.next() })
+    }
+}
