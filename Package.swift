@@ -19,6 +19,7 @@ let package = Package(
         .library(name: "GPUServeKitTesting", targets: ["GPUServeKitTesting"]),
         .executable(name: "router", targets: ["router"]),
         .executable(name: "gpuserve", targets: ["gpuserve"]),
+        .executable(name: "custom-model-server", targets: ["custom-model-server"]),
     ],
     targets: [
         // Floors 0-2: shared by both kits, not products.
@@ -43,7 +44,7 @@ let package = Package(
             name: "GPUServeKitTesting", dependencies: ["GPUServeKit"], path: "Tests/ConformanceSuites",
             swiftSettings: strict),
         // Floor 4: thin executables, and what their command lines share.
-        .target(name: "DemoSupport", path: "Sources/Demos/Shared", swiftSettings: strict),
+        .target(name: "DemoSupport", dependencies: ["Transport"], path: "Sources/Demos/Shared", swiftSettings: strict),
         .executableTarget(
             name: "router", dependencies: ["DemoSupport", "RouterKit", "Transport", "Wire"],
             path: "Sources/Demos/router",
@@ -51,6 +52,11 @@ let package = Package(
         .executableTarget(
             name: "gpuserve", dependencies: ["DemoSupport", "GPUServeKit"], path: "Sources/Demos/gpuserve",
             swiftSettings: strict),
+        .target(name: "CModelKernels", path: "Sources/Demos/CModelKernels"),
+        .executableTarget(
+            name: "custom-model-server",
+            dependencies: ["CModelKernels", "DemoSupport", "GPUServeKit", "Transport", "Wire"],
+            path: "Sources/Demos/custom-model-server", exclude: ["README.md"], swiftSettings: strict),
         .executableTarget(
             name: "quickstart", dependencies: ["RouterKit"], path: "Sources/Demos/quickstart", swiftSettings: strict),
         // Benchmarks: one executable a question; the writer of results is shared.
@@ -86,6 +92,9 @@ let package = Package(
                 "GPUServeKit", "GPUServeKitTesting", "CCuda", "CFakeCuda", "CHash", "Transport", "Wire",
                 "store-torture",
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ModelServerTests", dependencies: ["CModelKernels", "custom-model-server", "Wire"],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]

@@ -5,7 +5,7 @@ import Glibc
 /// The handlers only write the signal's number into a pipe, the one thing that is safe there; a thread of its own
 /// reads it. Blocking the signals and waiting for them with `sigwait` does not work in a program with an async main:
 /// when the main thread parks, libdispatch unblocks every signal in it, and the default action ends the process.
-enum Signals {
+package enum Signals {
     private static let handled = [SIGHUP, SIGTERM, SIGINT]
     /// Reading end; -1 until `handle()` ran.
     nonisolated(unsafe) private static var readEnd: Int32 = -1
@@ -13,7 +13,7 @@ enum Signals {
     /// Catches the handled signals from now on, and ignores SIGPIPE: a write to a client that left must be an error of
     /// that write, not the end of the process. Call once, first thing in the process, before any other thread exists:
     /// that is what makes the unsynchronized descriptors safe.
-    static func handle() {
+    package static func handle() {
         signal(SIGPIPE, SIG_IGN)
         var ends: [Int32] = [-1, -1]
         precondition(pipe(&ends) == 0, "no pipe for signals: \(errno)")
@@ -35,7 +35,7 @@ enum Signals {
     }
 
     /// The next of the handled signals. Occupies one thread of its own while it waits.
-    static func next() async -> Int32 {
+    package static func next() async -> Int32 {
         await withCheckedContinuation { continuation in
             let box = Unmanaged.passRetained(Waiter(continuation))
             var thread = pthread_t()

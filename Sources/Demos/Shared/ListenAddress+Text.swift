@@ -1,8 +1,8 @@
-import Transport
+package import Transport
 
 extension ListenAddress {
     /// Parses `HOST:PORT`, `[IPV6]:PORT` or `unix:/path/to.sock`; nil when it is none of them.
-    init?(text: String) {
+    package init?(text: String) {
         if text.hasPrefix("unix:") {
             let path = String(text.dropFirst("unix:".count))
             guard !path.isEmpty else { return nil }
@@ -19,7 +19,7 @@ extension ListenAddress {
     }
 
     /// Whether only this machine can connect.
-    var isLocal: Bool {
+    package var isLocal: Bool {
         switch self {
         case .unix: true
         case .tcp(let host, _): host.hasPrefix("127.") || host == "localhost" || host == "::1"

@@ -1,0 +1,32 @@
+import Synchronization
+
+/// What the engine has done, for `/metrics`. Any thread.
+final class EngineCounters: Sendable {
+    private let passes = Atomic<Int>(0)
+    private let takenTokens = Atomic<Int>(0)
+    private let madeTokens = Atomic<Int>(0)
+    private let active = Atomic<Int>(0)
+
+    func add(passes: Int, takenTokens: Int, madeTokens: Int) {
+        self.passes.add(passes, ordering: .relaxed)
+        self.takenTokens.add(takenTokens, ordering: .relaxed)
+        self.madeTokens.add(madeTokens, ordering: .relaxed)
+    }
+
+    func set(active count: Int) { active.store(count, ordering: .relaxed) }
+
+    /// Prometheus' text format.
+    var text: String {
+        """
+        # TYPE model_passes_total counter
+        model_passes_total \(passes.load(ordering: .relaxed))
+        # TYPE model_taken_tokens_total counter
+        model_taken_tokens_total \(takenTokens.load(ordering: .relaxed))
+        # TYPE model_made_tokens_total counter
+        model_made_tokens_total \(madeTokens.load(ordering: .relaxed))
+        # TYPE model_sequences gauge
+        model_sequences \(active.load(ordering: .relaxed))
+
+        """
+    }
+}

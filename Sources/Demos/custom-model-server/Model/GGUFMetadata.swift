@@ -1,0 +1,127 @@
+/// The key-value pairs of a GGUF header, versions 2 and 3 (ggml's docs/gguf.md). Arrays of strings stay where they are, as
+/// ranges of the header, because a vocabulary has 100,000 of them.
+struct GGUFMetadata {
+    enum Value {
+        case integer(Int)
+        case float(Double)
+        case bool(Bool)
+        case string(String)
+        case strings([Range<Int>])
+        case integers([Int])
+        /// An array of something that no one here reads.
+        case other
+    }
+
+    let header: [UInt8]
+    private(set) var values: [String: Value] = [:]
+
+    /// - Throws: `malformedMetadata` with the offset where the header stops making sense.
+    init(header: [UInt8]) throws(ModelError) {
+        self.header = header
+        var reader = Reader(bytes: header)
+        guard header.starts(with: "GGUF".utf8) else { throw reader.malformed("the header does not begin with GGUF") }
+        reader.position = 8
+        _ = try reader.integer(8)
+        let pairCount = try reader.integer(8)
+        for _ in 0..<pairCount {
+            let key = String(decoding: header[try reader.string()], as: UTF8.self)
+            values[key] = try reader.value(type: try reader.integer(4))
+        }
+    }
+
+    func string(_ key: String) -> String? { if case .string(let text)? = values[key] { text } else { nil } }
+    func integer(_ key: String) -> Int? { if case .integer(let value)? = values[key] { value } else { nil } }
+    func bool(_ key: String) -> Bool? { if case .bool(let value)? = values[key] { value } else { nil } }
+    func strings(_ key: String) -> [Range<Int>]? { if case .strings(let ranges)? = values[key] { ranges } else { nil } }
+    func integers(_ key: String) -> [Int]? { if case .integers(let list)? = values[key] { list } else { nil } }
+
+    func float(_ key: String) -> Double? {
+        switch values[key] {
+        case .float(let value)?: value
+        case .integer(let value)?: Double(value)
+        default: nil
+        }
+    }
+
+    /// Reads front to back; every count is held against the bytes that are left.
+    private struct Reader {
+        let bytes: [UInt8]
+        var position = 0
+
+        init(bytes: [UInt8]) { self.bytes = bytes }
+
+        func malformed(_ what: String) -> ModelError {
+            ModelError(.malformedMetadata, "\(what) (byte \(position) of the GGUF header)")
+        }
+
+        mutating func bits(_ width: Int) throws(ModelError) -> UInt64 {
+            guard width <= bytes.count - position else { throw malformed("the header ends inside a value") }
+            var value: UInt64 = 0
+            for index in 0..<width { value |= UInt64(bytes[position + index]) << (8 * index) }
+            position += width
+            return value
+        }
+
+        mutating func integer(_ width: Int) throws(ModelError) -> Int {
+            let value = try bits(width)
+            guard value <= UInt64(Int.max) else { throw malformed("\(value) is too large") }
+            return Int(value)
+        }
+
+        mutating func string() throws(ModelError) -> Range<Int> {
+            let count = try integer(8)
+            guard count <= bytes.count - position else { throw malformed("a string of \(count) bytes does not fit") }
+            defer { position += count }
+            return position..<position + count
+        }
+
+        private static let widths = [0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8]
+
+        mutating func value(type: Int) throws(ModelError) -> Value {
+            switch type {
+            case 8: return .string(String(decoding: bytes[try string()], as: UTF8.self))
+            case 9: return try array()
+            case 6: return .float(Double(Float(bitPattern: UInt32(truncatingIfNeeded: try bits(4)))))
+            case 12: return .float(Double(bitPattern: try bits(8)))
+            case 7: return .bool(try bits(1) != 0)
+            default:
+                guard let width = Self.widths[type] else { throw malformed("a value has the unknown type \(type)") }
+                let value = try bits(width)
+                // 1, 3, 5 and 11 are signed.
+                let shift = UInt64(64 - 8 * width)
+                let isSigned = type == 1 || type == 3 || type == 5 || type == 11
+                return .integer(
+                    isSigned
+                        ? Int(truncatingIfNeeded: Int64(bitPattern: value << shift) >> Int64(shift))
+                        : Int(clamping: value))
+            }
+        }
+
+        private mutating func array() throws(ModelError) -> Value {
+            let type = try integer(4)
+            let count = try integer(8)
+            let least = type == 8 ? 8 : Self.widths[type]
+            guard let least else { throw malformed("an array has elements of the type \(type)") }
+            guard count <= (bytes.count - position) / least else {
+                throw malformed("an array of \(count) does not fit")
+            }
+            switch type {
+            case 8:
+                var ranges: [Range<Int>] = []
+                ranges.reserveCapacity(count)
+                for _ in 0..<count { ranges.append(try string()) }
+                return .strings(ranges)
+            case 6, 12:
+                position += count * least
+                return .other
+            default:
+                var list: [Int] = []
+                list.reserveCapacity(count)
+                for _ in 0..<count {
+                    if case .integer(let value) = try value(type: type) { list.append(value) }
+                }
+                return .integers(list)
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+/// Keys and values of the sequences in flight, as half-precision floats. Pages are taken as sequences grow into them.
+///
+/// Shape: [layer][keys, then values][slot][position][key width]. A slot holds one sequence. The engine's thread alone uses it.
+final class KVCache {
+    let shape: ModelShape
+    let slotCount: Int
+    /// The most tokens of a sequence.
+    let contextCount: Int
+    private let base: UnsafeMutablePointer<UInt16>
+
+    init(_ shape: ModelShape, slotCount: Int, contextCount: Int) {
+        (self.shape, self.slotCount, self.contextCount) = (shape, slotCount, contextCount)
+        base = .allocate(capacity: shape.layerCount * 2 * slotCount * contextCount * shape.keyWidth)
+    }
+
+    deinit { base.deallocate() }
+
+    func keys(layer: Int, slot: Int) -> UnsafeMutablePointer<UInt16> { place(layer, 0, slot) }
+    func values(layer: Int, slot: Int) -> UnsafeMutablePointer<UInt16> { place(layer, 1, slot) }
+
+    private func place(_ layer: Int, _ half: Int, _ slot: Int) -> UnsafeMutablePointer<UInt16> {
+        precondition(layer < shape.layerCount && slot < slotCount, "no such part of the cache")
+        return base + ((layer * 2 + half) * slotCount + slot) * contextCount * shape.keyWidth
+    }
+}

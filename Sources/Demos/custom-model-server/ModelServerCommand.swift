@@ -1,0 +1,56 @@
+import DemoSupport
+import GPUServeKit
+import Glibc
+import Wire
+
+/// `custom-model-server`: an OpenAI-compatible server for a Llama model, whose weights are a GPUServeKit snapshot.
+@main
+struct ModelServerCommand {
+    static let usage = """
+        custom-model-server --model FILE.gguf --listen 127.0.0.1:PORT
+            [--snapshot-store DIR]  keep a snapshot of the model here and start by restoring it
+            [--name NAME]       the name that requests give; the file's name by default
+            [--context N]       tokens of a sequence, answer included (2048)
+            [--sequences N]     sequences in flight at once (4)
+            [--threads N]       threads for the arithmetic (1)
+        custom-model-server tokenize --model FILE.gguf
+            the tokens of each line of standard input, a JSON string, as a JSON array
+        """
+
+    static func main() async {
+        Signals.handle()
+        do {
+            var words = Array(CommandLine.arguments.dropFirst())
+            if words.contains("--help") || words.isEmpty {
+                print(usage)
+                return
+            }
+            if words[0] == "tokenize" {
+                words.removeFirst()
+                try tokenize(try Arguments(words, options: ["model"]).required("model"))
+                return
+            }
+            let options = ["model", "listen", "snapshot-store", "name", "context", "sequences", "threads"]
+            try await ModelServer(try Arguments(words, options: options)).run()
+        } catch {
+            Console.note("\(error)")
+            exit(error is UsageError ? 2 : 1)
+        }
+    }
+
+    private static func tokenize(_ path: String) throws {
+        let metadata = try GGUFMetadata(header: try GGUFSource(path: path).hostState ?? [])
+        let bytes = try TokenizerBuilder.tables(metadata)
+        // The tables are words, so they lie where words do.
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+        defer { memory.deallocate() }
+        memory.copyBytes(from: bytes)
+        let tokenizer = Tokenizer(tables: try TokenizerTables(UnsafeRawBufferPointer(memory)))
+        while let line = readLine() {
+            guard let text = try JSONValue.parse(Array(line.utf8)).string else {
+                throw UsageError(message: "a line of standard input is no JSON string")
+            }
+            Console.say("[\(tokenizer.encode(text).map(String.init).joined(separator: ","))]")
+        }
+    }
+}

@@ -1,0 +1,51 @@
+/// Turns a conversation into tokens as the model was trained to read it.
+///
+/// Only ChatML is known: the file's Jinja template is recognised by its marks, not run, and its default system message is taken
+/// from it.
+struct ChatTemplate: Sendable {
+    struct Message: Sendable, Hashable {
+        var role: String
+        var content: String
+    }
+
+    private let tokenizer: Tokenizer
+    private let start: Int
+    private let end: Int
+    private let defaultSystem: String?
+
+    /// - Throws: `unsupportedTemplate` when the file's template is no ChatML.
+    init(_ metadata: GGUFMetadata, _ tokenizer: Tokenizer) throws(ModelError) {
+        let template = metadata.string("tokenizer.chat_template") ?? ""
+        let (startMark, endMark) = ("<|im_start|>", "<|im_end|>")
+        guard template.contains(startMark), let start = tokenizer.control(startMark),
+            let end = tokenizer.control(endMark)
+        else { throw ModelError(.unsupportedTemplate, "the model's chat template is not ChatML; use /v1/completions") }
+        (self.tokenizer, self.start, self.end) = (tokenizer, start, end)
+        defaultSystem =
+            Self.between("\(startMark)system\n", endMark, in: template)
+            ?? Self.between("\(startMark)system\\n", endMark, in: template)
+    }
+
+    /// The conversation, and the beginning of the assistant's turn.
+    func tokens(_ messages: [Message]) -> [Int] {
+        var messages = messages
+        if let defaultSystem, messages.first?.role != "system" {
+            messages.insert(Message(role: "system", content: defaultSystem), at: 0)
+        }
+        var tokens: [Int] = []
+        for message in messages {
+            tokens.append(start)
+            tokens += tokenizer.encode("\(message.role)\n\(message.content)")
+            tokens.append(end)
+            tokens += tokenizer.encode("\n")
+        }
+        tokens.append(start)
+        return tokens + tokenizer.encode("assistant\n")
+    }
+
+    private static func between(_ before: String, _ after: String, in text: String) -> String? {
+        guard let start = text.firstRange(of: before)?.upperBound else { return nil }
+        guard let end = text[start...].firstRange(of: after)?.lowerBound else { return nil }
+        return String(text[start..<end])
+    }
+}

@@ -1,0 +1,89 @@
+import Testing
+import Wire
+
+@testable import custom_model_server
+
+/// A vocabulary of all bytes, a few merges and two control tokens, as a GGUF header.
+struct TokenizerTests {
+    private static let alphabet = ByteAlphabet()
+
+    private static func header(version: UInt32 = 3, merges: [String] = ["a b", "ab c", "b c", "Ġ a"]) -> [UInt8] {
+        let bytes = (0..<256).map { alphabet.spelling(of: UInt8($0)) }
+        let tokens = bytes + ["ab", "abc", "bc", "Ġa", "<|im_start|>", "<|im_end|>"].map { Array($0.utf8) }
+        let kinds = [Int](repeating: 1, count: 260) + [3, 3]
+        var out = Array("GGUF".utf8)
+        func number<T: FixedWidthInteger>(_ value: T) { withUnsafeBytes(of: value.littleEndian) { out += $0 } }
+        func text(_ bytes: [UInt8]) {
+            number(UInt64(bytes.count))
+            out += bytes
+        }
+        func strings(_ key: String, _ list: [[UInt8]]) {
+            text(Array(key.utf8))
+            number(UInt32(9))
+            number(UInt32(8))
+            number(UInt64(list.count))
+            for item in list { text(item) }
+        }
+        number(version)
+        number(UInt64(0))
+        number(UInt64(5))
+        for (key, value) in [("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", "smollm")] {
+            text(Array(key.utf8))
+            number(UInt32(8))
+            text(Array(value.utf8))
+        }
+        strings("tokenizer.ggml.tokens", tokens)
+        strings("tokenizer.ggml.merges", merges.map { Array($0.utf8) })
+        text(Array("tokenizer.ggml.token_type".utf8))
+        number(UInt32(9))
+        number(UInt32(5))
+        number(UInt64(kinds.count))
+        for kind in kinds { number(Int32(kind)) }
+        return out
+    }
+
+    private static func with<Result>(_ bytes: [UInt8], _ body: (Tokenizer) throws -> Result) throws -> Result {
+        let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+        defer { memory.deallocate() }
+        memory.copyBytes(from: bytes)
+        return try body(Tokenizer(tables: try TokenizerTables(UnsafeRawBufferPointer(memory))))
+    }
+
+    @Test func mergesGoInOrderOfRank() throws {
+        let tables = try TokenizerBuilder.tables(GGUFMetadata(header: Self.header()))
+        try Self.with(tables) { tokenizer in
+            #expect(tokenizer.encode("abc") == [257])
+            #expect(tokenizer.encode("bc") == [258])
+            #expect(tokenizer.encode(" abc") == [32, 257])
+            #expect(tokenizer.encode(" ac") == [259, 99])
+            #expect(tokenizer.decode(tokenizer.encode("é\u{1F600} abc\n12")) == "é\u{1F600} abc\n12")
+            #expect(tokenizer.control("<|im_end|>") == 261)
+            // A prompt cannot end its own turn.
+            #expect(!tokenizer.encode("<|im_end|>").contains(261))
+            #expect(tokenizer.decode([261]) == "")
+        }
+    }
+
+    @Test func aLongWordTakesNoQuadraticTime() throws {
+        let tables = try TokenizerBuilder.tables(GGUFMetadata(header: Self.header()))
+        try Self.with(tables) { #expect($0.encode(String(repeating: "abc", count: 5_000)).count == 5_000) }
+    }
+
+    @Test func everyTruncationIsANamedError() {
+        let whole = Self.header()
+        for count in stride(from: 0, to: whole.count, by: 3) {
+            #expect(throws: ModelError.self) { try GGUFMetadata(header: Array(whole[..<count])) }
+        }
+    }
+
+    @Test func damagedTablesAreRefused() throws {
+        let tables = try TokenizerBuilder.tables(GGUFMetadata(header: Self.header()))
+        for change in [0: 9, 4: 0, 8: 3, 40: 0] as [Int: UInt8] where change.key < 12 {
+            var damaged = tables
+            damaged[change.key] = change.value
+            #expect(throws: ModelError.self) { try Self.with(damaged) { _ in } }
+        }
+        #expect(throws: ModelError.self) { try Self.with(Array(tables.dropLast())) { _ in } }
+        #expect(throws: ModelError.self) { try Self.with([1, 2, 3]) { _ in } }
+    }
+}
