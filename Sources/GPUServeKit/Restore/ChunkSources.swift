@@ -12,9 +12,12 @@ struct ChunkSources: Sendable {
 
     var manifest: SnapshotManifest { lease.manifest }
 
-    static func open(_ store: any SnapshotStore, _ id: SnapshotID) async throws(SnapshotError) -> ChunkSources {
+    /// `known` is the snapshot's manifest when the caller has read it before.
+    static func open(
+        _ store: any SnapshotStore, _ id: SnapshotID, knowing known: SnapshotManifest? = nil
+    ) async throws(SnapshotError) -> ChunkSources {
         if let directory = store as? DirectorySnapshotStore {
-            let lease = try await directory.directoryLease(id)
+            let lease = try await directory.directoryLease(id, knowing: known)
             return ChunkSources(store: store, lease: lease, memory: nil, locations: lease.locations)
         }
         let lease = try await store.lease(id)

@@ -1,5 +1,6 @@
 internal import Synchronization
 internal import Transport
+public import Wire
 
 /// Brings snapshots from a store onto devices, verified, by the shortest way there is: by sharing what is resident, by
 /// copying it, by bringing in what differs, or in full. Any task; several restores may run at once.
@@ -11,12 +12,16 @@ public final class Restorer: Sendable {
     public let store: any SnapshotStore
     /// Where they go.
     public let devices: [any GPUContext]
+    private let limits: Limits
     private let now_ns: @Sendable () -> UInt64
     private let state: Lock<State>
 
     private struct State {
         var bandwidths: Bandwidths
         var residents: [Weak] = []
+        /// Manifests read before: reading one again takes longer than a small delta.
+        var manifests: [SnapshotID: SnapshotManifest] = [:]
+        var manifestChunkCount = 0
     }
 
     private struct Weak {
@@ -25,17 +30,20 @@ public final class Restorer: Sendable {
 
     /// Restores from `store` onto `devices`; predictions begin with `bandwidths` and get better with each restore.
     public convenience init(
-        store: any SnapshotStore, devices: [any GPUContext], bandwidths: Bandwidths = .standard
+        store: any SnapshotStore, devices: [any GPUContext], bandwidths: Bandwidths = .standard,
+        limits: Limits = .standard
     ) {
-        self.init(store: store, devices: devices, bandwidths: bandwidths, now_ns: RestoreClock.now_ns)
+        self.init(
+            store: store, devices: devices, bandwidths: bandwidths, limits: limits, now_ns: RestoreClock.now_ns)
     }
 
     init(
         store: any SnapshotStore, devices: [any GPUContext], bandwidths: Bandwidths = .standard,
-        now_ns: @escaping @Sendable () -> UInt64
+        limits: Limits = .standard, now_ns: @escaping @Sendable () -> UInt64
     ) {
         self.store = store
         self.devices = devices
+        self.limits = limits
         self.now_ns = now_ns
         state = Lock(State(bandwidths: bandwidths))
     }
@@ -159,7 +167,8 @@ public final class Restorer: Sendable {
         let sources: ChunkSources
         let tiers: [ContentHash: RestoreTier]
         do throws(SnapshotError) {
-            sources = try await ChunkSources.open(store, snapshot)
+            sources = try await ChunkSources.open(store, snapshot, knowing: state.withLock { $0.manifests[snapshot] })
+            remember(sources.manifest, snapshot)
             tiers = try await sources.tiers(of: wanted(sources.manifest, base))
         } catch {
             throw RestoreError(error)
@@ -184,6 +193,23 @@ public final class Restorer: Sendable {
             for resident in residents { resident.endReading() }
             throw error
         }
+    }
+
+    /// Keeps a manifest for the next time; all are forgotten when they are together as long as the longest may be.
+    private func remember(_ manifest: SnapshotManifest, _ snapshot: SnapshotID) {
+        let count = manifest.regions.reduce(1) { $0 + $1.content.chunks.count }
+        let forgotten = state.withLock { state -> [SnapshotID: SnapshotManifest] in
+            guard state.manifests[snapshot] == nil else { return [:] }
+            var forgotten: [SnapshotID: SnapshotManifest] = [:]
+            if state.manifestChunkCount + count > limits.manifestBytes / 128 {
+                swap(&forgotten, &state.manifests)
+                state.manifestChunkCount = 0
+            }
+            state.manifests[snapshot] = manifest
+            state.manifestChunkCount += count
+            return forgotten
+        }
+        withExtendedLifetime(forgotten) {}  // freed after the lock is released
     }
 
     /// The chunks that matter: all, or those that a base does not have.

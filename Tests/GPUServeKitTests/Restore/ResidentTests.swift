@@ -122,6 +122,16 @@ import Testing
         try await again.expect(setup.fixture.regions)
     }
 
+    @Test func `a manifest is remembered, and a deleted snapshot is missing all the same`() async throws {
+        let setup = try await Setup()
+        let resident = try await setup.restorer.restore(setup.fixture.snapshot.id)
+        try await resident.switch(to: setup.variant)
+        try await resident.switch(to: setup.fixture.snapshot.id)
+        try await setup.fixture.disk.delete(setup.variant)
+        let error = await failure { try await resident.switch(to: setup.variant) }
+        #expect(error?.store?.code == .snapshotMissing && error?.base == .untouched)
+    }
+
     @Test func `a cancelled delta puts its base back`() async throws {
         let setup = try await Setup()
         let resident = try await setup.restorer.restore(setup.fixture.snapshot.id)

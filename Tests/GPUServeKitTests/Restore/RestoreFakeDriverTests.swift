@@ -36,24 +36,6 @@ extension FakeDriverTests {
             }
         }
 
-        @Test func `two devices get their shards`() async throws {
-            let fixture = try await RestoreFixture()
-            let regions = ResidentTests.shardedRegions()
-            let made = try await fixture.disk.create(from: MemorySource(regions), RestoreFixture.options)
-            try await withContexts(2) { contexts in
-                let resident = try await Restorer(store: fixture.disk, devices: contexts).restore(made.id)
-                for device in 0..<2 {
-                    for (description, bytes) in regions {
-                        let found = try await resident.bytes(of: description.name, on: device)
-                        #expect(found == ResidentTests.part(description, bytes, device, 2))
-                    }
-                }
-                let again = try await fixture.disk.create(from: ResidentSource(resident), RestoreFixture.options)
-                #expect(again.storedChunkCount == 0)
-                try await resident.close()
-            }
-        }
-
         @Test func `a damaged chunk leaves nothing on the device`() async throws {
             let fixture = try await RestoreFixture()
             let chunk = fixture.snapshot.manifest.regions[4].content.chunks[2]

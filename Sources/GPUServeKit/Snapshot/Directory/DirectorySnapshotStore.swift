@@ -73,13 +73,16 @@ public final class DirectorySnapshotStore: SnapshotStore {
         try await directoryLease(id)
     }
 
-    /// A lease that also knows where the chunks lie.
-    func directoryLease(_ id: SnapshotID) async throws(SnapshotError) -> DirectoryLease {
+    /// A lease that also knows where the chunks lie. A manifest that the caller knows, which its name vouches for, is not
+    /// read again.
+    func directoryLease(
+        _ id: SnapshotID, knowing known: SnapshotManifest? = nil
+    ) async throws(SnapshotError) -> DirectoryLease {
         try await BlockingThreads.shared.run { [self] () throws(SnapshotError) in
             let file = try open(id)
             // The collector locks a deleted manifest alone before it removes it; once locked here, it must still be there.
             guard try file.tryLock(exclusive: false), try file.isLinked() else { throw missing(id) }
-            let manifest = try read(file, id)
+            let manifest = if let known { known } else { try read(file, id) }
             return DirectoryLease(
                 id: id, manifest: manifest, file: file, locations: try locate(manifest.distinctChunks))
         }
