@@ -50,8 +50,8 @@ let package = Package(
             path: "Sources/Demos/router",
             swiftSettings: strict),
         .executableTarget(
-            name: "gpuserve", dependencies: ["DemoSupport", "GPUServeKit"], path: "Sources/Demos/gpuserve",
-            swiftSettings: strict),
+            name: "gpuserve", dependencies: ["DemoSupport", "GPUServeKit", "Transport", "Wire"],
+            path: "Sources/Demos/gpuserve", swiftSettings: strict),
         .target(name: "CModelKernels", path: "Sources/Demos/CModelKernels"),
         .executableTarget(
             name: "custom-model-server",

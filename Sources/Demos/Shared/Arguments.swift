@@ -8,7 +8,7 @@ package struct UsageError: Error, CustomStringConvertible {
 
 /// The words of one verb, split into options (`--name value`), flags (`--name`) and the rest. `--` ends the options.
 package struct Arguments {
-    private var options: [String: String] = [:]
+    private var options: [String: [String]] = [:]
     private var flags: Set<String> = []
     package private(set) var words: [String] = []
 
@@ -35,7 +35,7 @@ package struct Arguments {
                 guard let value = parts.count == 2 ? String(parts[1]) : rest.popFirst() else {
                     throw UsageError(message: "--\(name) needs a value")
                 }
-                options[name] = value
+                options[name, default: []].append(value)
             } else if flagNames.contains(name) {
                 flags.insert(name)
             } else {
@@ -46,11 +46,14 @@ package struct Arguments {
         }
     }
 
-    package subscript(option name: String) -> String? { options[name] }
+    /// The last value of an option.
+    package subscript(option name: String) -> String? { options[name]?.last }
+    /// Every value of an option that may be repeated.
+    package func all(_ name: String) -> [String] { options[name] ?? [] }
     package func has(_ flag: String) -> Bool { flags.contains(flag) }
 
     package func required(_ name: String) throws(UsageError) -> String {
-        guard let value = options[name] else { throw UsageError(message: "--\(name) is required") }
+        guard let value = self[option: name] else { throw UsageError(message: "--\(name) is required") }
         return value
     }
 }

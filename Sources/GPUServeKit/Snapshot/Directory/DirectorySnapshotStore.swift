@@ -17,6 +17,7 @@ public final class DirectorySnapshotStore: SnapshotStore {
     let layout: StoreLayout
     let catalog: PackCatalog
     let limits: Limits
+    let damage = DamagedChunks()
     private let quotaBytes: Int?
     /// Bytes that uploads of this process have given out and not yet finished.
     private let unfinishedBytes = Atomic<Int>(0)
@@ -153,11 +154,16 @@ public final class DirectorySnapshotStore: SnapshotStore {
         }
     }
 
-    private func readVerified(_ chunk: ChunkRef, into memory: MutableMemory) throws(SnapshotError) {
+    func readVerified(_ chunk: ChunkRef, into memory: MutableMemory) throws(SnapshotError) {
         let location = try location(chunk)
         let target = memory[0..<chunk.byteCount]
         try location.pack.read(at: location.offset, into: target, mode: .adaptive)
-        try chunk.verify(Memory(target), in: "\(layout.packs.label)/\(location.pack.id).pack")
+        do throws(SnapshotError) {
+            try chunk.verify(Memory(target), in: location.file(in: layout))
+        } catch {
+            damage.note(location)
+            throw SnapshotError(error.code, error.detail, file: error.file, offset: location.offset)
+        }
     }
 
     /// See `SnapshotStore.read`.
@@ -195,6 +201,16 @@ public final class DirectorySnapshotStore: SnapshotStore {
         try await BlockingThreads.shared.run { [self] () throws(SnapshotError) in
             try layout.withCollectorLock(exclusive: true) { () throws(SnapshotError) in
                 var collector = GarbageCollector(layout: layout, catalog: catalog)
+                return try collector.run()
+            }
+        }
+    }
+
+    /// What `collectGarbage` would do now. Nothing is removed.
+    public func previewGarbage() async throws(SnapshotError) -> GarbageReport {
+        try await BlockingThreads.shared.run { [self] () throws(SnapshotError) in
+            try layout.withCollectorLock(exclusive: true) { () throws(SnapshotError) in
+                var collector = GarbageCollector(layout: layout, catalog: catalog, removes: false)
                 return try collector.run()
             }
         }

@@ -64,7 +64,10 @@ final class DirectoryUpload: SnapshotUpload {
                     for chunk in chunks { state.pinned.insert(chunk.hash) }
                 }
                 try store.catalog.refresh()
-                return chunks.map { state.own.contains($0.hash) || store.catalog.location($0.hash) != nil }
+                return chunks.map { chunk in
+                    if state.own.contains(chunk.hash) { return true }
+                    return store.catalog.location(chunk.hash).map { !store.damage.contains($0) } ?? false
+                }
             }
         }
     }
@@ -75,8 +78,11 @@ final class DirectoryUpload: SnapshotUpload {
 
     private func write(_ chunk: ChunkRef, _ memory: Memory) throws(SnapshotError) -> Bool {
         try chunk.verify(memory, in: "memory")
-        guard !(try pin([chunk])[0]) else { return false }
+        let isHeld = try pin([chunk])[0]
         do throws(SnapshotError) {
+            // What is there already is looked at: a snapshot must not come to rest on a damaged chunk.
+            if let location = store.catalog.location(chunk.hash) { return try store.mend(location, memory) }
+            guard !isHeld else { return false }
             guard let (pack, entry, full) = try reserve(chunk) else { return false }
             if let full { try seal(full) }
             var isWritten = false

@@ -6,11 +6,14 @@ internal import Wire
 struct GarbageCollector {
     private let layout: StoreLayout
     private let catalog: PackCatalog
+    /// False for a rehearsal, which counts and changes nothing.
+    private let removes: Bool
     private var report = GarbageReport()
     private var live: Set<ContentHash> = []
 
-    init(layout: StoreLayout, catalog: PackCatalog) {
+    init(layout: StoreLayout, catalog: PackCatalog, removes: Bool = true) {
         self.layout = layout
+        self.removes = removes
         self.catalog = catalog
     }
 
@@ -20,7 +23,14 @@ struct GarbageCollector {
         try markTrash()
         try markUploads()
         try removeLocked(in: layout.temporary)
-        // Other processes read everything again when they see this.
+        if removes { try countCollection() }
+        try sweep()
+        if removes { try catalog.refresh(force: true) }
+        return report
+    }
+
+    /// Other processes read everything again when they see this.
+    private func countCollection() throws(SnapshotError) {
         var generation = (try catalog.generation() &+ 1).littleEndian
         let counted: Result<Void, SnapshotError> = withUnsafeBytes(of: &generation) { buffer in
             do throws(SnapshotError) {
@@ -30,9 +40,6 @@ struct GarbageCollector {
             }
         }
         try counted.get()
-        try sweep()
-        try catalog.refresh(force: true)
-        return report
     }
 
     // MARK: What is alive
@@ -52,7 +59,7 @@ struct GarbageCollector {
             // A lock is held until what it was taken for is done.
             defer { withExtendedLifetime(file) {} }
             if try file.tryLock(exclusive: true) {
-                try layout.files.remove(name, in: layout.trash)
+                try remove(name, in: layout.trash)
             } else if let hash = ContentHash(hex: name.prefix(64)) {
                 try mark(file, SnapshotID(hash))
             }
@@ -71,7 +78,7 @@ struct GarbageCollector {
             guard let file = try layout.uploads.file(name) else { continue }
             defer { withExtendedLifetime(file) {} }
             if try file.tryLock(exclusive: true) {
-                try layout.files.remove(name, in: layout.uploads)
+                try remove(name, in: layout.uploads)
                 report.leftoverCount += 1
                 continue
             }
@@ -87,7 +94,7 @@ struct GarbageCollector {
         for name in try directory.names() {
             guard let file = try directory.file(name), try file.tryLock(exclusive: true) else { continue }
             defer { withExtendedLifetime(file) {} }
-            try layout.files.remove(name, in: directory)
+            try remove(name, in: directory)
             report.leftoverCount += 1
         }
     }
@@ -103,7 +110,11 @@ struct GarbageCollector {
                 try sweep(pack: String(name.dropLast(6)))
             }
         }
-        try layout.files.sync(layout.packs)
+        if removes { try layout.files.sync(layout.packs) }
+    }
+
+    private func remove(_ name: String, in directory: Descriptor) throws(SnapshotError) {
+        if removes { try layout.files.remove(name, in: directory) }
     }
 
     private mutating func removeUnfinished(_ name: String) throws(SnapshotError) {
@@ -112,7 +123,7 @@ struct GarbageCollector {
         // Finished since the names were read?
         guard try layout.packs.file(name.dropLast(5) + ".index") == nil else { return }
         let byteCount = Int(try file.status().st_blocks) * 512
-        try layout.files.remove(name, in: layout.packs)
+        try remove(name, in: layout.packs)
         report.freedBytes += byteCount
         report.leftoverCount += 1
     }
@@ -133,9 +144,12 @@ struct GarbageCollector {
         if kept.isEmpty {
             // The index first: no index ever names a pack that is gone.
             let byteCount = Int(try layout.packs.file(id + ".pack")?.status().st_blocks ?? 0) * 512
-            try layout.files.remove(id + ".index", in: layout.packs)
-            try layout.files.remove(id + ".pack", in: layout.packs)
+            try remove(id + ".index", in: layout.packs)
+            try remove(id + ".pack", in: layout.packs)
             report.freedBytes += byteCount
+        } else if !removes {
+            let gone = entries.filter { !live.contains($0.chunk.hash) }
+            report.freedBytes += gone.reduce(0) { $0 + $1.span.count }
         } else {
             if kept.count < entries.count {
                 try layout.publish(PackIndex.encode(kept), as: id + ".index", in: layout.packs, replacing: true)

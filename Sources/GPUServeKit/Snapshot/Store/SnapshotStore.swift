@@ -28,6 +28,11 @@ public protocol SnapshotStore: Sendable {
     /// the whole.
     func read(_ chunk: ChunkRef, range: Range<Int>, into memory: MutableMemory) async throws(SnapshotError)
 
+    /// Puts the bytes of a chunk that the store holds damaged back in its place. True when it was damaged and is whole now;
+    /// false when there was nothing to do, or the store cannot do it. The bytes must have the chunk's hash.
+    @discardableResult
+    func repair(_ chunk: ChunkRef, _ memory: Memory) async throws(SnapshotError) -> Bool
+
     /// Begins to add a snapshot. Throws `readOnly` where nothing can be added.
     func begin() async throws(SnapshotError) -> any SnapshotUpload
 
@@ -39,6 +44,12 @@ public protocol SnapshotStore: Sendable {
     /// each time, so no crash can make the count wrong. Nothing is removed while a manifest cannot be read.
     @discardableResult
     func collectGarbage() async throws(SnapshotError) -> GarbageReport
+}
+
+extension SnapshotStore {
+    /// Nothing: for stores whose chunks are replaced by another push.
+    @discardableResult
+    public func repair(_ chunk: ChunkRef, _ memory: Memory) async throws(SnapshotError) -> Bool { false }
 }
 
 /// A snapshot held open. Dropping it gives it back.
@@ -55,7 +66,7 @@ public protocol SnapshotUpload: AnyObject, Sendable {
     /// Whether the store already holds the chunk; if so it stays until this upload has ended.
     func keep(_ chunk: ChunkRef) async throws(SnapshotError) -> Bool
 
-    /// Stores a chunk, unless the store has it already; false when it had. The bytes must have the chunk's checksum.
+    /// Stores a chunk, unless the store has it already; false when it had. One that it has damaged is replaced. The bytes must have the chunk's checksum.
     /// Throws `storeFull`, `quotaExceeded`, ...; the upload has then failed and `commit` will refuse.
     @discardableResult
     func put(_ chunk: ChunkRef, _ memory: Memory) async throws(SnapshotError) -> Bool

@@ -4,7 +4,7 @@ internal import Transport
 /// Several stores as one, fastest first: memory, disk, object store.
 ///
 /// A chunk is read from the fastest tier that has it whole; one that is missing or damaged there comes from the next, and
-/// `incidents` tells. What comes from a tier that is not on this machine is fetched once for all who wait for it, and kept in
+/// `incidents` tells. Where it was damaged on disk it is put back. What comes from a tier that is not on this machine is fetched once for all who wait for it, and kept in
 /// the first tier, when that is memory, as long as there is room. Whole snapshots move with `promote` and `demote`.
 public final class TieredSnapshotStore: SnapshotStore {
     /// The names of the tiers.
@@ -168,7 +168,7 @@ public final class TieredSnapshotStore: SnapshotStore {
     /// See `SnapshotStore.read`.
     public func read(_ chunk: ChunkRef, into memory: MutableMemory) async throws(SnapshotError) {
         let target = memory[0..<chunk.byteCount]
-        try await fromTiers(chunk) { (index) throws(SnapshotError) in
+        let damaged = try await fromTiers(chunk) { (index) throws(SnapshotError) in
             if isLocal(index) {
                 try await tiers[index].read(chunk, into: target)
             } else {
@@ -179,6 +179,16 @@ public final class TieredSnapshotStore: SnapshotStore {
             }
             if index > 0 { await cache(chunk, Memory(target)) }
         }
+        for index in damaged { await heal(chunk, Memory(target), index) }
+    }
+
+    /// Puts what another tier had whole back where it was damaged. That this fails is told and is no failure of the read.
+    private func heal(_ chunk: ChunkRef, _ memory: Memory, _ index: Int) async {
+        do throws(SnapshotError) {
+            try await tiers[index].repair(chunk, memory)
+        } catch {
+            note(error, index)
+        }
     }
 
     /// See `SnapshotStore.read`.
@@ -188,17 +198,22 @@ public final class TieredSnapshotStore: SnapshotStore {
         }
     }
 
+    /// Reads from the first tier that can; returns those before it that have the chunk damaged.
+    @discardableResult
     private func fromTiers(
         _ chunk: ChunkRef, _ read: (Int) async throws(SnapshotError) -> Void
-    ) async throws(SnapshotError) {
+    ) async throws(SnapshotError) -> [Int] {
+        var damaged: [Int] = []
         var failure = SnapshotError(.chunkMissing, "no tier holds chunk \(chunk.hash)", file: name)
         for index in tiers.indices {
             do throws(SnapshotError) {
-                return try await read(index)
+                try await read(index)
+                return damaged
             } catch {
                 guard error.code != .chunkMissing else { continue }
                 guard error.code != .cancelled else { throw error }
                 note(error, index)
+                if error.code == .chunkCorrupt { damaged.append(index) }
                 failure = error
             }
         }

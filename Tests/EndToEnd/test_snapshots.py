@@ -1,0 +1,240 @@
+"""`gpuserve snapshot`: real model files into a store, through a bucket, and back bit for bit."""
+
+import hashlib
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import gguf
+import numpy
+import pytest
+from conftest import MODELS
+from gateway import ROOT, find_binary
+from safetensors.numpy import load_file, save_file
+
+MIB = 1 << 20
+
+
+@pytest.fixture(scope="module")
+def gpuserve() -> str:
+    return find_binary("gpuserve")
+
+
+@pytest.fixture
+def snapshot(gpuserve, tmp_path: Path):
+    """Runs a verb on the store `tmp_path/store`; returns what it printed as JSON, or the finished process on a failure."""
+
+    def run(verb: str, *words: str, store: str = "store", status: int = 0, env: dict | None = None):
+        command = [gpuserve, "snapshot", verb, *words, "--store", str(tmp_path / store), "--json"]
+        finished = subprocess.run(command, capture_output=True, text=True, env=clean_env() | (env or {}))
+        assert finished.returncode == status, finished.stdout + finished.stderr
+        return json.loads(finished.stdout) if finished.stdout else finished.stderr
+
+    return run
+
+
+def clean_env() -> dict:
+    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+
+
+def random_tensors(seed: int) -> dict:
+    generator = numpy.random.default_rng(seed)
+    return {
+        "model.embed_tokens.weight": generator.standard_normal((1000, 256), dtype=numpy.float32),
+        "model.layers.0.mlp.weight": generator.standard_normal((512, 2048)).astype(numpy.float16),
+        "model.layers.1.mlp.weight": generator.integers(-128, 127, (1024, 1024), dtype=numpy.int8),
+        "model.norm.weight": generator.standard_normal(256).astype(numpy.float32),
+    }
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    save_file(random_tensors(1), path, metadata={"format": "pt"})
+    return path
+
+
+def digests_of(tensors: dict) -> dict:
+    return {name: hashlib.sha256(numpy.ascontiguousarray(value).tobytes()).hexdigest() for name, value in tensors.items()}
+
+
+def restored(snapshot, name: str, store: str = "store") -> dict:
+    report = snapshot("restore", name, "--into", "host", "--digests", store=store)
+    return {region["region"]: region["sha256"] for region in report["regions"]}
+
+
+def test_a_safetensors_model_comes_back_bit_for_bit(snapshot, model):
+    made = snapshot("create", "m", "--from", str(model))
+    assert made["regions"] == 4 and made["stored_chunks"] == made["chunks"] > 0
+    assert restored(snapshot, "m") == digests_of(load_file(model))
+    shown = snapshot("inspect", made["id"][:12])
+    assert shown["id"] == made["id"] and shown["producer"]["source"] == "safetensors"
+    assert {region["name"]: region["dtype"] for region in shown["regions"]}["model.layers.0.mlp.weight"] == "F16"
+    assert [entry["name"] for entry in snapshot("list")] == ["m"]
+    plan = snapshot("predict", "m", "--into", "host")
+    assert plan["predicted_ms"] > 0 and sum(plan["bytes_by_tier"].values()) >= made["bytes"] * 0.99
+
+
+def test_a_gguf_model_comes_back_bit_for_bit(snapshot):
+    path = next(MODELS.glob("SmolLM2*.gguf"), None)
+    assert path, "the weights are missing: run Scripts/venv.sh model"
+    snapshot("create", "smol", "--from", str(path))
+    expected = {tensor.name: hashlib.sha256(tensor.data.tobytes()).hexdigest() for tensor in gguf.GGUFReader(path).tensors}
+    assert restored(snapshot, "smol") == expected
+
+
+def test_a_variant_costs_its_difference(snapshot, model, tmp_path):
+    snapshot("create", "base", "--from", str(model), "--chunk-mib", "1")
+    tensors = random_tensors(1)
+    tensors["model.norm.weight"][0] += 1
+    variant = tmp_path / "variant.safetensors"
+    save_file(tensors, variant, metadata={"format": "pt"})
+    made = snapshot("create", "variant", "--from", str(variant), "--chunk-mib", "1")
+    difference = snapshot("diff", "base", "variant")
+    assert made["stored_bytes"] == difference["different_bytes"] == 1024
+    assert [(row["name"], row["change"]) for row in difference["regions"]] == [("model.norm.weight", "changed")]
+
+
+def test_deleted_chunks_go_with_gc_and_not_with_its_rehearsal(snapshot, model):
+    made = snapshot("create", "m", "--from", str(model))
+    snapshot("delete", "m")
+    assert snapshot("gc", "--dry-run")["removed_chunks"] == made["chunks"]
+    assert snapshot("gc")["removed_chunks"] == made["chunks"]
+    assert snapshot("gc")["removed_chunks"] == 0
+
+
+def flip(path: Path, offset: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+
+
+def test_damage_is_named_and_repaired_from_another_store(snapshot, model, tmp_path):
+    snapshot("create", "m", "--from", str(model))
+    snapshot("push", "m", "--to", str(tmp_path / "other"))
+    pack = next((tmp_path / "store" / "packs").glob("*.pack"))
+    flip(pack, 100)
+    report = snapshot("verify", status=1)
+    assert [(p["code"], p["file"], p["offset"]) for p in report["problems"]] == [("chunkCorrupt", str(pack), 0)]
+    refused = snapshot("restore", "m", "--into", "host", status=1)
+    assert "chunkCorrupt" in refused
+    healed = snapshot("verify", "--repair", str(tmp_path / "other"))
+    assert [problem["repaired"] for problem in healed["problems"]] == [True]
+    assert snapshot("verify")["problems"] == []
+    flip(pack, 100)
+    assert snapshot("pull", "m", "--from", str(tmp_path / "other"))["moved_chunks"] == 1
+    assert snapshot("verify")["problems"] == []
+
+
+def test_a_damaged_manifest_is_named(snapshot, model, tmp_path):
+    made = snapshot("create", "m", "--from", str(model))
+    manifest = tmp_path / "store" / "snapshots" / f"{made['id']}.json"
+    flip(manifest, 50)
+    report = snapshot("verify", status=1)
+    assert [(problem["code"], problem["file"]) for problem in report["problems"]] == [("manifestCorrupt", str(manifest))]
+
+
+# Files that lie
+
+
+def with_header(path: Path, header: dict, data: bytes = b"") -> Path:
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["cut data", "cut header", "4 TB claim", "overlap", "gguf cut", "gguf magic"])
+def test_a_file_that_lies_is_refused_by_name(snapshot, tmp_path, model, kind):
+    tensor = {"dtype": "U8", "shape": [8], "data_offsets": [0, 8]}
+    path = tmp_path / ("bad.gguf" if kind.startswith("gguf") else "bad.safetensors")
+    if kind == "cut data":
+        path.write_bytes(model.read_bytes()[:-10])
+    elif kind == "cut header":
+        path.write_bytes(model.read_bytes()[:20])
+    elif kind == "4 TB claim":
+        with_header(path, {"a": {"dtype": "U8", "shape": [1 << 42], "data_offsets": [0, 1 << 42]}}, b"x" * 900)
+    elif kind == "overlap":
+        with_header(path, {"a": tensor, "b": tensor}, b"x" * 8)
+    elif kind == "gguf cut":
+        path.write_bytes(next(MODELS.glob("SmolLM2*.gguf")).read_bytes()[:5000])
+    else:
+        path.write_bytes(b"GGUX" + b"\0" * 100)
+    said = snapshot("create", "bad", "--from", str(path), status=1)
+    assert str(path) in said and ("truncatedSource" in said or "malformedSource" in said), said
+    assert not (tmp_path / "store").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["snapshot"], 2, "say what to do"),
+        (["snapshot", "crate"], 2, "did you mean create?"),
+        (["snapshot", "list"], 2, "--store is required"),
+        (["snapshot", "list", "--store", "/nowhere/at/all"], 1, "notAStore in /nowhere/at/all"),
+        (["snapshot", "create", "m", "--store", "x"], 2, "--from is required"),
+        (["snapshot", "create", "m", "--store", "x", "--from", "/nowhere.safetensors"], 1, "/nowhere.safetensors"),
+        (["snapshot", "restore", "m", "--store", "x", "--into", "cuda"], 1, "notAStore"),
+    ],
+)
+def test_mistakes_are_explained(gpuserve, tmp_path, words, status, said):
+    finished = subprocess.run([gpuserve, *words], capture_output=True, text=True, cwd=tmp_path, env=clean_env())
+    assert finished.returncode == status and said in finished.stderr, finished.stderr
+
+
+def test_an_unknown_name_is_told_with_the_nearest(snapshot, model):
+    snapshot("create", "llama-8b", "--from", str(model))
+    said = snapshot("inspect", "lama-8b", status=1)
+    assert "did you mean llama-8b?" in said and "store" in said
+
+
+def test_progress_is_for_terminals_only(gpuserve, model, tmp_path):
+    command = [gpuserve, "snapshot", "create", "m", "--from", str(model), "--store", str(tmp_path / "store")]
+    quiet = subprocess.run(command, capture_output=True, text=True)
+    assert quiet.returncode == 0 and quiet.stderr == ""
+    leader, follower = pty.openpty()
+    shown = subprocess.run(command[:-1] + [str(tmp_path / "other")], stdout=subprocess.PIPE, stderr=follower)
+    os.close(follower)
+    assert shown.returncode == 0
+    assert b"create [####################] 100 %" in os.read(leader, 65536)
+    os.close(leader)
+
+
+# Buckets
+
+
+@pytest.fixture(scope="module")
+def bucket():
+    """moto with checked signatures: its address and the environment that opens it."""
+    command = [sys.executable, str(ROOT / "Scripts" / "moto_server.py")]
+    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    endpoint, name, key, secret = server.stdout.readline().split()
+    yield name, {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+    server.stdin.close()
+    server.wait()
+
+
+def test_a_model_goes_through_a_bucket(snapshot, model, bucket):
+    name, env = bucket
+    place = f"s3://{name}/models"
+    made = snapshot("create", "m", "--from", str(model), "--chunk-mib", "1")
+    assert snapshot("push", "m", "--to", place, env=env)["moved_chunks"] == made["chunks"]
+    assert snapshot("push", "m", "--to", place, env=env)["moved_chunks"] == 0
+    assert snapshot("pull", "m", "--from", place, store="far", env=env)["id"] == made["id"]
+    assert snapshot("verify", store="far")["problems"] == []
+    assert restored(snapshot, "m", store="far") == digests_of(load_file(model))
+
+
+def test_a_wrong_secret_is_refused_and_not_shown(snapshot, model, bucket):
+    name, env = bucket
+    snapshot("create", "m", "--from", str(model))
+    wrong = env | {"AWS_SECRET_ACCESS_KEY": "this-is-not-the-secret"}
+    said = snapshot("push", "m", "--to", f"s3://{name}/refused", status=1, env=wrong)
+    assert "accessDenied" in said and "this-is-not-the-secret" not in said
+    said = snapshot("push", "m", "--to", f"s3://{name}/refused", status=2)
+    assert "AWS_ACCESS_KEY_ID" in said
