@@ -66,12 +66,8 @@ struct TextCounts {
         var index = 0
         while index < text.count {
             let byte = text[index]
-            let folded = byte | 0x20
-            if folded >= 0x61, folded <= 0x7a {
-                letters += 1
-                if byte < 0x61 { uppercase += 1 }
-                scan.extend(by: folded)
-                index += 1
+            if (byte | 0x20) &- 0x61 < 26 {
+                index += count(letters: text, at: index, of: &scan)
                 continue
             }
             if byte >= 0x80 {
@@ -143,6 +139,28 @@ struct TextCounts {
         scan.previous = alone
         scan.hash = Vocabulary.emptyHash
         scan.length = 0
+    }
+
+    /// Counts a run of ASCII letters and returns its length: the most of every prompt, so it runs in registers.
+    @inline(__always)
+    private mutating func count(letters text: Span<UInt8>, at start: Int, of scan: inout WordScan) -> Int {
+        var index = start
+        var hash = scan.hash
+        var lowercase = 0
+        while index < text.count {
+            let byte = text[index]
+            let folded = byte | 0x20
+            guard folded &- 0x61 < 26 else { break }
+            lowercase &+= Int(byte & 0x20)
+            hash = Vocabulary.extend(hash, by: folded)
+            index &+= 1
+        }
+        let length = index &- start
+        letters += length
+        uppercase += length &- lowercase / 0x20
+        scan.hash = hash
+        scan.length += length
+        return length
     }
 
     /// Counts a run of digits (with inner points and commas) and returns its length.

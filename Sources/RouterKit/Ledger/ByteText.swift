@@ -30,19 +30,30 @@ enum ByteText {
             guard value.isFinite else { return append("null", to: &bytes) }
             return append(value.description, to: &bytes)
         }
-        let scale = powersOfTen[decimals]
-        let scaled = UInt64((value.magnitude * Double(scale)).rounded())
-        if value < 0 && scaled > 0 { bytes.append(UInt8(ascii: "-")) }
-        DecimalText.append(scaled / scale, to: &bytes)
-        var fraction = scaled % scale
-        if fraction == 0 { return }
+        var rest = UInt64((value.magnitude * Double(powersOfTen[decimals])).rounded())
+        if rest == 0 { return bytes.append(UInt8(ascii: "0")) }
+        if value < 0 { bytes.append(UInt8(ascii: "-")) }
         var places = decimals
-        while fraction % 10 == 0 {
-            fraction /= 10
+        while places > 0, rest % 10 == 0 {
+            rest /= 10
             places -= 1
         }
-        bytes.append(UInt8(ascii: "."))
-        DecimalText.append(fraction, minimumCount: places, to: &bytes)
+        // Less than 10^18, a zero before the point, and the point: 20 hold it.
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 20) { digits in
+            guard let base = digits.baseAddress else { return }
+            var start = 20
+            while rest > 0 || places >= 0 {
+                start &-= 1
+                if places == 0, start < 19 {
+                    base[start] = UInt8(ascii: ".")
+                    start &-= 1
+                }
+                base[start] = 0x30 &+ UInt8(truncatingIfNeeded: rest % 10)
+                rest /= 10
+                places &-= 1
+            }
+            bytes.append(contentsOf: UnsafeBufferPointer(start: base + start, count: 20 &- start))
+        }
     }
 
     /// As ``appendFixed(_:decimals:to:)``; `null` when there is no value.
