@@ -25,15 +25,11 @@ public struct RouterReply {
 ///
 /// Confined to one task; not Sendable.
 public final class ReplyStream {
-    private enum Source {
-        case events(StreamInspector)
-        case bytes
-    }
-
     private let exchange: Exchange
     private let body: UpstreamBody
     private var lease: LeaseBox
-    private var source: Source
+    /// Nil for a body that is no event stream.
+    private var inspector: StreamInspector?
     private var pending: [UInt8]
     private var isEnded = false
     /// What the client got so far, when it will be compared with answers of other models; `nil` once it is too long.
@@ -47,7 +43,7 @@ public final class ReplyStream {
         self.body = body
         self.lease = lease
         self.pending = pending
-        source = inspector.map { .events($0) } ?? .bytes
+        self.inspector = inspector
         if inspector != nil, exchange.isCompared { given = pending }
     }
 
@@ -79,24 +75,16 @@ public final class ReplyStream {
                 return try brokeOff(error)
             }
             guard let piece else { return ended() }
-            switch source {
-            case .bytes: return piece
-            case .events(var inspector):
-                // Taken out of the enum while it is changed, so that its buffer is not copied.
-                source = .bytes
-                var out: [UInt8] = []
-                out.reserveCapacity(piece.count)
-                do {
-                    try inspector.consume(piece, into: &out)
-                } catch {
-                    source = .events(inspector)
-                    body.cancel()
-                    return try brokeOff(TransportError(.protocolError, error.description))
-                }
-                source = .events(inspector)
-                give(out)
-                if !out.isEmpty { return out }
+            if inspector == nil { return piece }
+            var out: [UInt8] = []
+            do {
+                try inspector?.consume(piece, into: &out)
+            } catch {
+                body.cancel()
+                return try brokeOff(TransportError(.protocolError, error.description))
             }
+            give(out)
+            if !out.isEmpty { return out }
         }
     }
 
@@ -104,8 +92,8 @@ public final class ReplyStream {
         isEnded = true
         var rest: [UInt8] = []
         var outcome = RequestOutcome.ok
-        if case .events(var inspector) = source {
-            inspector.finish(into: &rest)
+        inspector?.finish(into: &rest)
+        if let inspector {
             give(rest)
             exchange.answer = given.map { .events($0) }
             if inspector.hasError {
@@ -137,14 +125,14 @@ public final class ReplyStream {
         lease.finish(.failure(LeaseOutcome.FailureKind(error.code), retryAfter_ms: nil))
         exchange.settle(.midStreamFailure)
         let message = "The model's stream broke off (\(error.code.label)). Request \(exchange.requestID)."
-        guard case .events = source else {
+        guard inspector != nil else {
             throw RouterError(.upstreamFailed, message, mayRetry: false, requestID: exchange.requestID)
         }
         return ErrorBody.event(dialect: exchange.call.view.dialect, message: message, code: error.code.label)
     }
 
     private func takeUsage() {
-        guard case .events(let inspector) = source else { return }
+        guard let inspector else { return }
         if let usage = inspector.usage { exchange.usage = usage }
         if let id = inspector.responseID, let model = exchange.decision.servedModel {
             exchange.router.pins.remember(id, ResponsePins.Pin(model: model, deployment: lease.deploymentID))

@@ -1,4 +1,3 @@
-import CPosix
 import Wire
 
 /// Relays a server-sent event stream event by event while it reads what accounting needs.
@@ -8,8 +7,12 @@ import Wire
 struct StreamInspector {
     private let dialect: Dialect
     private let stripsUsage: Bool
-    private let needles: [StaticString]
+    private let needles: [Needle]
     private var splitter: ServerSentEventSplitter
+    /// Longest event whose shape is kept.
+    private let shapeBytes: Int
+    /// An event out of which a usage member was cut. The next one mostly differs from it only in the model's words.
+    private var shape: JSONShape?
 
     /// The last token counts seen.
     private(set) var usage: TokenUsage?
@@ -28,14 +31,28 @@ struct StreamInspector {
         self.stripsUsage = stripsUsage
         needles = StreamInspector.needles(dialect)
         splitter = ServerSentEventSplitter(limits: limits)
+        shapeBytes = limits.sseShapeBytes
     }
 
     /// Takes upstream bytes and appends what the client should get.
     ///
     /// - Throws: `eventTooLarge` when one event is over `Limits.sseEventBytes`.
     mutating func consume(_ bytes: [UInt8], into out: inout [UInt8]) throws(WireError) {
-        try splitter.append(bytes.span)
-        while let event = splitter.next() { relay(event, into: &out) }
+        try splitter.append(bytes)
+        let arrived = splitter.buffer
+        var kept = splitter.taken
+        while let event = splitter.nextRange() {
+            guard let cut = read(arrived, event) else { continue }
+            out.append(arrived, kept..<cut.lowerBound)
+            kept = cut.upperBound
+        }
+        if out.isEmpty, kept == 0, splitter.taken == arrived.count {
+            out = arrived
+        } else {
+            out.append(arrived, kept..<splitter.taken)
+        }
+        // An idle stream should hold nothing.
+        if splitter.bufferedBytes == 0 { _ = splitter.takeRemainder() }
     }
 
     /// Appends what is left when the upstream ended in the middle of an event.
@@ -43,78 +60,91 @@ struct StreamInspector {
         out.append(contentsOf: splitter.takeRemainder())
     }
 
-    private mutating func relay(_ event: [UInt8], into out: inout [UInt8]) {
-        guard event.contains(anyOf: needles) else {
-            out.append(contentsOf: event)
-            if event.first != UInt8(ascii: ":") { eventCount += 1 }
-            return
+    /// Reads an event; returns what the client should not get of it.
+    private mutating func read(_ bytes: [UInt8], _ event: Range<Int>) -> Range<Int>? {
+        let span = bytes.span.extracting(event)
+        if let cut = shape?.mark(in: span) {
+            // All that is read of an event lies outside of the strings that may differ.
+            eventCount += 1
+            return cut.moved(by: event.lowerBound)
         }
-        let parsed = ServerSentEvent(parsing: event)
-        if parsed.isComment {
-            out.append(contentsOf: event)
-            return
+        guard needles.contains(where: { span.contains($0.text, rare: $0.rare) }) else {
+            if span[0] != UInt8(ascii: ":") { eventCount += 1 }
+            return nil
         }
+        let parsed = ServerSentEvent(parsing: event.count == bytes.count ? bytes : [UInt8](bytes[event]))
+        if parsed.isComment { return nil }
         eventCount += 1
         if parsed.isDone {
             isComplete = true
-            out.append(contentsOf: event)
-            return
+            return nil
         }
-        guard let range = parsed.dataRange else {
-            out.append(contentsOf: event)
-            return
-        }
-        guard let document = try? JSONDocument(validating: event, in: range), document.kind == .object else {
-            out.append(contentsOf: event)
-            return
-        }
-        let members = document.members()
-        inspect(event, members)
-        guard stripsUsage, let index = members.firstIndex(where: { $0.key == "usage" }) else {
-            out.append(contentsOf: event)
-            return
-        }
-        if members.contains(where: { $0.key == "choices" && StreamInspector.isEmptyArray(event[$0.valueRange]) }),
-            members[index].kind == .object
-        {
-            return
-        }
-        let removed = StreamInspector.range(removing: index, from: members)
-        out.append(contentsOf: event[..<removed.lowerBound])
-        out.append(contentsOf: event[removed.upperBound...])
+        guard let range = parsed.dataRange,
+            let document = try? JSONDocument(validating: parsed.raw, in: range), document.kind == .object
+        else { return nil }
+        return read(document)?.moved(by: event.lowerBound)
     }
 
-    /// Strings that make an event worth parsing. Everything else is relayed after one scan.
-    private static func needles(_ dialect: Dialect) -> [StaticString] {
-        switch dialect {
-        case .chatCompletions, .completions, .embeddings: ["\"usage\"", "\"error\"", "[DONE]"]
-        case .responses:
-            [
-                "\"response.created", "\"response.completed", "\"response.incomplete", "\"response.failed", "\"error\"",
-            ]
-        case .messages: ["\"usage\"", "\"error\"", "message_stop"]
-        }
-    }
-
-    private mutating func inspect(_ event: [UInt8], _ members: [JSONMember]) {
+    /// Notes what accounting needs of an event's data; returns what to cut out of the event.
+    private mutating func read(_ document: JSONDocument) -> Range<Int>? {
+        let members = document.memberRanges
+        var usage: Int?
         var type = ""
-        for member in members {
-            switch member.key {
-            case "type" where member.kind == .string: type = UsageReader.string(event, member)
-            case "usage" where member.kind == .object: merge(UsageReader.read(usage: member.valueRange, of: event))
-            case "error" where member.kind != .null: hasError = true
-            case "response", "message":
-                guard member.kind == .object else { break }
-                let inner = UsageReader.summary(ofAnswer: event, in: member.valueRange)
+        var hasNoChoices = false
+        var unread: [Range<Int>] = []
+        for (index, member) in members.enumerated() {
+            let kind = document.kind(of: member)
+            if document.key(of: member, equals: "usage") {
+                if kind == .object { merge(UsageReader.read(usage: member.value, of: document.bytes)) }
+                usage = usage ?? index
+            } else if document.key(of: member, equals: "type") {
+                if kind == .string { type = UsageReader.text(of: member, in: document) }
+            } else if document.key(of: member, equals: "error") {
+                if kind != .null { hasError = true }
+            } else if document.key(of: member, equals: "response") || document.key(of: member, equals: "message") {
+                guard kind == .object else { continue }
+                let inner = UsageReader.summary(ofAnswer: document.bytes, in: member.value)
                 merge(inner.usage)
                 if dialect == .responses, let id = inner.id { responseID = id }
-            default: break
+            } else {
+                if document.key(of: member, equals: "choices"), Self.isEmptyArray(document.bytes[member.value]) {
+                    hasNoChoices = true
+                }
+                unread.append(member.value)
             }
         }
         switch type {
         case "response.completed", "response.incomplete", "message_stop": isComplete = true
         case "response.failed", "error": hasError = true
         default: break
+        }
+        guard stripsUsage, let usage else { return nil }
+        if hasNoChoices, document.kind(of: members[usage]) == .object { return document.bytes.indices }
+        let cut = Self.range(removing: usage, from: members)
+        if document.bytes.count <= shapeBytes { shape = JSONShape(document, looseIn: unread, mark: cut) }
+        return cut
+    }
+
+    /// A text that makes an event worth parsing, and where in it two bytes stand that seldom follow each other.
+    private struct Needle {
+        let text: StaticString
+        let rare: Int
+    }
+
+    /// Everything else is relayed after one scan.
+    private static func needles(_ dialect: Dialect) -> [Needle] {
+        let error = Needle(text: "\"error\"", rare: 0)
+        switch dialect {
+        case .chatCompletions, .completions, .embeddings:
+            return [Needle(text: "\"usage\"", rare: 0), error, Needle(text: "[DONE]", rare: 0)]
+        case .responses:
+            let types: [StaticString] = [
+                "\"response.created", "\"response.completed", "\"response.incomplete", "\"response.failed",
+            ]
+            // The dot and the letter behind it.
+            return types.map { Needle(text: $0, rare: 9) } + [error]
+        case .messages:
+            return [Needle(text: "\"usage\"", rare: 0), error, Needle(text: "message_stop", rare: 7)]
         }
     }
 
@@ -137,20 +167,19 @@ struct StreamInspector {
     }
 
     /// The bytes to cut so that a member and one comma go, and the rest stays as it is.
-    private static func range(removing index: Int, from members: [JSONMember]) -> Range<Int> {
-        if index > 0 { return members[index - 1].valueRange.upperBound..<members[index].valueRange.upperBound }
-        if members.count > 1 { return members[0].keyRange.lowerBound..<members[1].keyRange.lowerBound }
-        return members[0].keyRange.lowerBound..<members[0].valueRange.upperBound
+    private static func range(removing index: Int, from members: [JSONMemberRanges]) -> Range<Int> {
+        if index > 0 { return members[index - 1].value.upperBound..<members[index].value.upperBound }
+        if members.count > 1 { return members[0].key.lowerBound..<members[1].key.lowerBound }
+        return members[0].key.lowerBound..<members[0].value.upperBound
     }
 }
 
 extension [UInt8] {
-    /// Whether any of the strings occurs. `memmem` is vectorised in glibc, so a short event costs tens of nanoseconds.
-    fileprivate func contains(anyOf needles: [StaticString]) -> Bool {
-        withUnsafeBytes { haystack in
-            needles.contains {
-                cposix_find(haystack.baseAddress!, haystack.count, $0.utf8Start, $0.utf8CodeUnitCount) >= 0
-            }
-        }
+    fileprivate mutating func append(_ other: [UInt8], _ range: Range<Int>) {
+        other.withUnsafeBufferPointer { append(contentsOf: $0[range]) }
     }
+}
+
+extension Range<Int> {
+    fileprivate func moved(by distance: Int) -> Range<Int> { lowerBound + distance..<upperBound + distance }
 }

@@ -37,7 +37,8 @@ enum UsageReader {
         return summary
     }
 
-    private static func text(of member: JSONMemberRanges, in document: JSONDocument) -> String {
+    /// A member's string, escapes resolved.
+    static func text(of member: JSONMemberRanges, in document: JSONDocument) -> String {
         JSONText.decodeString(document.bytes.span.extracting(member.value))
     }
 
@@ -74,10 +75,6 @@ enum UsageReader {
         }
         usage.promptTokens += besideInput
         return found ? usage : nil
-    }
-
-    static func string(_ bytes: [UInt8], _ member: JSONMember) -> String {
-        JSONText.decodeString(bytes.span.extracting(member.valueRange))
     }
 
     /// A count of tokens; 0 for anything that cannot be one.

@@ -152,8 +152,8 @@ extension Span<UInt8> {
         return max(index, start)
     }
 
-    /// Passes over blocks that hold nothing to stop at. They grow with what was passed, so that looking again, by words,
-    /// through the last one costs no more than that.
+    /// Passes over blocks that hold nothing to stop at. They grow with what was passed; where one does hold something, it
+    /// is gone through in short ones, so that only the last of these is looked at again, by words.
     @inline(__always)
     private func skipBlocks(from start: Int, to end: Int, _ distance: (UInt8) -> UInt8) -> Int {
         precondition(start >= 0 && end <= count, "a scan outside of its bytes")
@@ -166,7 +166,11 @@ extension Span<UInt8> {
                 let block = base + index
                 var least = UInt8.max
                 for offset in 0..<length { least = min(least, distance(block[offset])) }
-                if least == 0 { break }
+                if least == 0 {
+                    if length == Self.firstBlockBytes { break }
+                    length = Self.firstBlockBytes
+                    continue
+                }
                 index &+= length
                 if length < Self.longestBlockBytes { length &*= 2 }
             }
@@ -176,6 +180,19 @@ extension Span<UInt8> {
 
     private static var firstBlockBytes: Int { 32 }
     private static var longestBlockBytes: Int { 512 }
+
+    /// How many bytes from `start` on are those of `other` from `otherStart` on.
+    func equalCount(from start: Int, _ other: Span<UInt8>, from otherStart: Int) -> Int {
+        let most = Swift.min(count &- start, other.count &- otherStart)
+        var equal = 0
+        while equal &+ 8 <= most {
+            let difference = word(at: start &+ equal) ^ other.word(at: otherStart &+ equal)
+            if difference != 0 { return equal &+ Word.first(difference) }
+            equal &+= 8
+        }
+        while equal < most, self[start &+ equal] == other[otherStart &+ equal] { equal &+= 1 }
+        return equal
+    }
 
     /// Whether `text` occurs. `rare` is where in it two bytes stand that seldom follow each other: only places where they
     /// do are looked at.
@@ -204,7 +221,11 @@ extension Span<UInt8> {
                 let block = base + index
                 var least = UInt8.max
                 for offset in 0..<length { least = min(least, (block[offset] ^ one) | (block[offset &+ 1] ^ two)) }
-                if least == 0 { break }
+                if least == 0 {
+                    if length == Self.firstBlockBytes { break }
+                    length = Self.firstBlockBytes
+                    continue
+                }
                 index &+= length
                 if length < Self.longestBlockBytes { length &*= 2 }
             }

@@ -167,10 +167,23 @@ public enum ChunkedEncoder {
     public static func append(chunk: Span<UInt8>, to output: inout [UInt8]) {
         guard !chunk.isEmpty else { return }
         output.reserveCapacity(output.count + chunk.count + 20)
-        output.append(contentsOf: String(chunk.count, radix: 16).utf8)
-        output.append(literal: "\r\n")
+        appendSize(chunk.count, to: &output)
         output.append(chunk)
-        output.append(literal: "\r\n")
+        output.append(ASCII.carriageReturn)
+        output.append(ASCII.lineFeed)
+    }
+
+    /// Appends the line that opens a chunk of `count` (1...) bytes, for chunks that are sent from where they are.
+    public static func appendSize(_ count: Int, to output: inout [UInt8]) {
+        precondition(count > 0, "an empty chunk ends a body")
+        var shift = (Int.bitWidth - 1 - count.leadingZeroBitCount) & ~3
+        while shift >= 0 {
+            let digit = UInt8(truncatingIfNeeded: count >> shift) & 0xF
+            output.append(digit < 10 ? 0x30 + digit : 0x57 + digit)
+            shift -= 4
+        }
+        output.append(ASCII.carriageReturn)
+        output.append(ASCII.lineFeed)
     }
 
     /// Appends `chunk` as one chunk. An empty chunk is left out: it would end the body.

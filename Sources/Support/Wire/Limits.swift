@@ -68,6 +68,8 @@ public struct Limits: Sendable, Hashable {
 
     /// Longest single server-sent event, its blank line included.
     public var sseEventBytes = 4 * 1024 * 1024
+    /// Longest event that a stream remembers, to recognize the like of it; events of tokens have a few hundred bytes.
+    public var sseShapeBytes = 2048
 
     // MARK: JSON
 

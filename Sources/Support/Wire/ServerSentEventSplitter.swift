@@ -16,9 +16,10 @@ public struct ServerSentEventSplitter: Sendable {
     }
 
     private let longest: Int
-    private var buffer: [UInt8] = []
+    /// What has arrived and was not dropped yet; see `nextRange`.
+    public private(set) var buffer: [UInt8] = []
     /// Where the next event to be taken begins.
-    private var taken = 0
+    public private(set) var taken = 0
     private var progress = Progress()
     /// Ends of the complete events not yet taken are `ends[nextEnd...]`.
     private var ends: [Int] = []
@@ -39,48 +40,52 @@ public struct ServerSentEventSplitter: Sendable {
     public mutating func append(_ bytes: Span<UInt8>) throws(WireError) {
         dropTaken()
         buffer.append(bytes)
+        try scan()
+    }
+
+    /// Takes in the next bytes of the stream; same as for a span. Where nothing is held, the array itself is kept.
+    public mutating func append(_ bytes: [UInt8]) throws(WireError) {
+        dropTaken()
+        if buffer.isEmpty { buffer = bytes } else { buffer.append(bytes.span) }
+        try scan()
+    }
+
+    private mutating func scan() throws(WireError) {
         if !Self.scan(buffer, &progress, &ends, longest: longest) {
             throw WireError(.eventTooLarge, "a server-sent event is longer than \(longest) bytes")
         }
     }
 
-    /// Takes in the next bytes of the stream; same as for a span.
-    public mutating func append(_ bytes: [UInt8]) throws(WireError) {
-        try append(bytes.span)
-    }
-
     /// The next complete event with the empty line that ends it, exactly as received; nil when none is complete.
-    public mutating func next() -> [UInt8]? {
+    public mutating func next() -> [UInt8]? { nextRange().map { [UInt8](buffer[$0]) } }
+
+    /// Where the next complete event lies in `buffer`, until the next `append`; nil when none is complete.
+    public mutating func nextRange() -> Range<Int>? {
         guard nextEnd < ends.count else { return nil }
-        let end = ends[nextEnd]
-        if taken == 0, end == buffer.count {
-            // The usual case, one event in one packet: hand over the buffer itself.
-            return takeRemainder()
-        }
-        let event = [UInt8](buffer[taken..<end])
+        let event = taken..<ends[nextEnd]
         nextEnd += 1
-        taken = end
+        taken = event.upperBound
         return event
     }
 
     /// Everything not yet taken. At the end of the stream, after the last `next`, that is an event whose empty line
     /// never came, one that ended in a bare CR, or nothing.
     public mutating func takeRemainder() -> [UInt8] {
-        if taken > 0 { buffer.removeSubrange(0..<taken) }
-        let rest = buffer
-        buffer = []
-        taken = 0
-        progress = Progress()
-        ends.removeAll(keepingCapacity: true)
-        nextEnd = 0
-        return rest
+        dropTaken()
+        defer {
+            buffer = []
+            progress = Progress()
+            ends.removeAll(keepingCapacity: true)
+        }
+        return buffer
     }
 
     /// Frees the room of events already handed out.
     private mutating func dropTaken() {
         guard taken > 0 else { return }
         let dropped = taken
-        buffer.removeSubrange(0..<dropped)
+        // Not emptied in place: others may hold the array.
+        if dropped == buffer.count { buffer = [] } else { buffer.removeSubrange(0..<dropped) }
         progress.eventStart -= dropped
         progress.lineStart -= dropped
         progress.scanned -= dropped

@@ -122,3 +122,67 @@ import Wire
         }
     }
 }
+
+/// Events after the like of which some were read in full already are recognized by their shape: what comes of them must
+/// be what comes of reading each in full.
+@Suite struct RepeatedEventTests {
+    /// What one inspector makes of all events, in pieces of `size`; and what inspectors make that see one event each.
+    private func relay(_ events: [String], size: Int) throws -> (together: String, apart: String, count: Int) {
+        var inspector = StreamInspector(dialect: .chatCompletions, stripsUsage: true, limits: .standard)
+        var together: [UInt8] = []
+        let bytes = Array(events.joined().utf8)
+        for start in stride(from: 0, to: bytes.count, by: size) {
+            var out: [UInt8] = []
+            try inspector.consume(Array(bytes[start..<min(start + size, bytes.count)]), into: &out)
+            together += out
+        }
+        var apart: [UInt8] = []
+        for event in events {
+            var fresh = StreamInspector(dialect: .chatCompletions, stripsUsage: true, limits: .standard)
+            try fresh.consume(Array(event.utf8), into: &apart)
+        }
+        return (String(decoding: together, as: UTF8.self), String(decoding: apart, as: UTF8.self), inspector.eventCount)
+    }
+
+    private static func token(_ content: String, more: String = "", id: String = "c1") -> String {
+        #"data: {"id":"\#(id)","choices":[{"delta":{"content":"\#(content)"}}]\#(more),"usage":null}"# + "\n\n"
+    }
+
+    @Test(arguments: [1, 7, 100, 1000, 100_000])
+    func whatOneEventTaughtChangesNothingOfTheNext(size: Int) throws {
+        let events = [
+            Self.token("a"), Self.token("b"), Self.token(""), Self.token(#"say \"usage\":null"#), Self.token("[DONE]"),
+            Self.token("漢字", id: "other"), Self.token("x", more: #","obfuscation":"q7""#),
+            Self.token("y", more: #","obfuscation":"longer""#), Self.token("z", more: #","service_tier":"default""#),
+            ": ping\n\n", Self.token("b"), #"data: {"choices":[],"usage":null}"# + "\n\n",
+            #"data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}"# + "\n\n", Self.token("c"),
+            #"data: {"usage":null,"choices":[{"text":"first"}]}"# + "\n\n",
+            #"data: {"usage":null,"choices":[{"text":"of two"}]}"# + "\n\n", Self.token("broken\u{1}"), Self.token("d"),
+            Self.token("e").replacing("\n\n", with: "\r\n\r\n"), Self.token(#"odd \q escape"#), "data: [DONE]\n\n",
+        ]
+        let relayed = try relay(events, size: size)
+        #expect(relayed.together == relayed.apart)
+        #expect(relayed.count == events.count - 1)
+        #expect(relayed.together.contains(#"say \"usage\":null"#))
+        #expect(relayed.together.contains("broken\u{1}\"}}],\"usage\":null}"))
+    }
+
+    @Test func anErrorInTheFormOfATokenIsSeen() throws {
+        var inspector = StreamInspector(dialect: .chatCompletions, stripsUsage: true, limits: .standard)
+        var out: [UInt8] = []
+        try inspector.consume(Array(Self.token("a").utf8), into: &out)
+        #expect(!inspector.hasError)
+        try inspector.consume(Array(Self.token("b", more: #","error":"e""#).utf8), into: &out)
+        #expect(inspector.hasError)
+    }
+
+    /// The upstream's array is handed on where nothing is cut, and nothing is kept of it.
+    @Test func eventsInOnePieceStayInOnePiece() throws {
+        var inspector = StreamInspector(dialect: .chatCompletions, stripsUsage: false, limits: .standard)
+        let piece = Array((Self.token("a") + Self.token("b")).utf8)
+        var out: [UInt8] = []
+        try inspector.consume(piece, into: &out)
+        let isSame = out.withUnsafeBytes { out in piece.withUnsafeBytes { $0.baseAddress == out.baseAddress } }
+        #expect(out == piece && isSame)
+    }
+}

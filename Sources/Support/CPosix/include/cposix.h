@@ -2,7 +2,6 @@
 // Linux headers that Swift's Glibc module leaves out, and a few calls that need _GNU_SOURCE; those on sockets and files
 // are in the headers beside this one.
 #pragma once
-#include <stddef.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/un.h>
@@ -13,6 +12,3 @@ int cposix_name_thread(const char *name);
 /// A number that no other live thread has. Unlike glibc's pthread_self, which is declared constant, compilers may not keep
 /// its result: a task may go on in another thread after each await.
 unsigned long cposix_thread_number(void);
-
-/// Offset of the first occurrence of `needle` in `haystack`, or -1. glibc's memmem, which is vectorised.
-ptrdiff_t cposix_find(const void *haystack, size_t length, const void *needle, size_t needle_length);

@@ -73,7 +73,7 @@ extension ServerConnection {
             pushChunk(bytes)
         }
         try checkUsable()
-        await yieldIfOverBudget()
+        if budget.isSpent { await yieldIfOverBudget() }
         if outbound.byteCount > server.limits.outboundHighWaterBytes {
             try await drainQueue(to: server.limits.outboundHighWaterBytes / 2)
         }
@@ -135,9 +135,7 @@ extension ServerConnection {
             ChunkedEncoder.append(chunk: bytes, to: &server.output)
             return push()
         }
-        server.output.append(contentsOf: String(bytes.count, radix: 16).utf8)
-        server.output.append(0x0D)
-        server.output.append(0x0A)
+        ChunkedEncoder.appendSize(bytes.count, to: &server.output)
         pushOutput(followedBy: bytes)
         server.beginOutput()
         server.output.append(0x0D)
