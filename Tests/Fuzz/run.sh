@@ -23,7 +23,7 @@ done
 out=.build/fuzz
 wire=(Sources/Support/Wire/*.swift)
 # lld: gold warns about each of AddressSanitizer's symbols.
-flags=(-O -use-ld=lld -swift-version 6 -parse-as-library -sanitize=fuzzer,address
+flags=(-O -use-ld=lld -swift-version 6 -package-name fuzz -parse-as-library -sanitize=fuzzer,address
     -enable-upcoming-feature ExistentialAny -enable-upcoming-feature InternalImportsByDefault
     -enable-upcoming-feature MemberImportVisibility -enable-upcoming-feature NonisolatedNonsendingByDefault)
 mkdir -p "$out/findings"

@@ -131,8 +131,9 @@ struct ShadowComparison: Sendable {
 
     /// Tells the observer, and the log of all but what was never begun.
     func report(_ record: ShadowRecord) {
-        router.configuration.observer?.compared(record)
+        // In this order: whoever has seen the observer told may look for the line.
         _ = router.configuration.log?.append(line: record.line(time_unix_ms: WallClock.now_ms()))
+        router.configuration.observer?.compared(record)
     }
 
     /// The record of a comparison that was not begun.
