@@ -44,7 +44,9 @@ let package = Package(
             name: "GPUServeKitTesting", dependencies: ["GPUServeKit"], path: "Tests/ConformanceSuites",
             swiftSettings: strict),
         // Floor 4: thin executables, and what their command lines share.
-        .target(name: "DemoSupport", dependencies: ["Transport"], path: "Sources/Demos/Shared", swiftSettings: strict),
+        .target(
+            name: "DemoSupport", dependencies: ["Transport", "Wire"], path: "Sources/Demos/Shared",
+            swiftSettings: strict),
         .executableTarget(
             name: "router", dependencies: ["DemoSupport", "RouterKit", "Transport", "Wire"],
             path: "Sources/Demos/router",

@@ -41,14 +41,14 @@ struct ModelServer {
         waterfall.mark("device")
         let (loaded, report) = try await start.load(device, &waterfall)
         let context = min(contextCount, loaded.shape.contextCount)
-        let engine = Engine(tokenizer: loaded.tokenizer) { _ in }
+        let engine = Engine(tokenizer: loaded.tokenizer)
         engine.start { [sequenceCount, threadCount] in
             let cache = KVCache(loaded.shape, slotCount: sequenceCount, contextCount: context)
             return Llama(loaded.shape, weights: loaded.weights, cache: cache, threadCount: threadCount)
         }
         let model = ServedModel(
             name: start.name, tokenizer: loaded.tokenizer, template: loaded.template, contextCount: context,
-            created_s: Int64(time(nil)), variants: { [] })
+            created_s: Int64(time(nil)))
         let handler = ModelHandler(engine: engine, model: model, limits: .standard)
         let server = HTTPServer(configuration: .init(address: address), handler: handler)
         let bound = try await server.start()

@@ -52,8 +52,5 @@ struct AlreadyTold: Error {}
 
 enum Console {
     /// Writes `text` to standard error, all of it unless nobody reads.
-    static func error(_ text: String) {
-        var text = text
-        text.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
-    }
+    static func error(_ text: String) { Terminal.write(text, to: STDERR_FILENO) }
 }

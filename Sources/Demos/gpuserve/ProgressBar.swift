@@ -53,9 +53,7 @@ final class ProgressBar: Sendable {
     }
 
     private static func now_ms() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &time)
-        return time.tv_sec * 1000 + time.tv_nsec / 1_000_000
+        Int(EventLoop.clock_ns() / 1_000_000)
     }
 }
 

@@ -1,3 +1,4 @@
+import DemoSupport
 import RouterKit
 import Transport
 import Wire
@@ -68,14 +69,7 @@ extension Endpoint {
 }
 
 extension HTTPFields {
-    static let json = HTTPFields(contentType: "application/json")
     static let plainText = HTTPFields(contentType: "text/plain; charset=utf-8")
-    static let metrics = HTTPFields(contentType: "text/plain; version=0.0.4; charset=utf-8")
-
-    private init(contentType: StaticString) {
-        self.init()
-        add("Content-Type", contentType)
-    }
 
     /// Adds a field whose value was made here. A value that cannot be sent is left out: it is never worth a failure.
     mutating func set(_ name: String, _ value: String) {

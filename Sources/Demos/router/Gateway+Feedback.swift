@@ -1,3 +1,4 @@
+import DemoSupport
 import RouterKit
 import Transport
 import Wire

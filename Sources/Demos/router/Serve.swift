@@ -138,13 +138,8 @@ struct Assembly {
 /// Lines for the person who runs the program; standard output stays for what was asked for.
 enum Console {
     /// What was asked for, at once: another program may be waiting for the line.
-    static func say(_ text: String) { write("\(text)\n", to: STDOUT_FILENO) }
-    static func note(_ text: String) { write("router: \(text)\n", to: STDERR_FILENO) }
-    static func warn(_ text: String) { write("router: warning: \(text)\n", to: STDERR_FILENO) }
-    static func fail(_ text: String) { write("router: \(text)\n", to: STDERR_FILENO) }
-
-    private static func write(_ text: String, to descriptor: Int32) {
-        var text = text
-        text.withUTF8 { _ = Glibc.write(descriptor, $0.baseAddress, $0.count) }
-    }
+    static func say(_ text: String) { Terminal.write("\(text)\n", to: STDOUT_FILENO) }
+    static func note(_ text: String) { Terminal.write("router: \(text)\n", to: STDERR_FILENO) }
+    static func warn(_ text: String) { Terminal.write("router: warning: \(text)\n", to: STDERR_FILENO) }
+    static func fail(_ text: String) { Terminal.write("router: \(text)\n", to: STDERR_FILENO) }
 }

@@ -1,4 +1,4 @@
-/// How far a prompt resembles what the coefficients were fitted on, and the main reason if it does not.
+/// How far a prompt resembles what a classifier learned from, and the main reason if it does not.
 ///
 /// The factors are judgement, not data: they say where the fitted rows hold many examples, few or none. The rule
 /// behind them is that finding nothing known is a reason to doubt, never a sign that a prompt is simple.
@@ -9,11 +9,14 @@ struct Familiarity {
     private(set) var doubt: StaticString
     private var lowestFactor: Double
 
-    /// Judges a prompt alone.
+    /// Begins with `support`, for the reason `doubt`.
+    init(_ support: Double, _ doubt: StaticString) {
+        (self.support, self.doubt, lowestFactor) = (support, doubt, support)
+    }
+
+    /// Judges a prompt alone, by what the counting rules were fitted on.
     init(_ counts: TextCounts, _ kind: PromptKind) {
-        support = Self.support(of: kind)
-        doubt = "unfamiliar-kind"
-        lowestFactor = support
+        self.init(Self.support(of: kind), "unfamiliar-kind")
         lower(by: Self.language(counts), "unfamiliar-language")
         if counts.garbage > 0 {
             lower(by: counts.garbage * 50 > counts.bytes ? 0 : 0.5, "control-characters")
@@ -31,17 +34,19 @@ struct Familiarity {
     }
 
     /// Takes into account what the rows never had: attachments, tools, long conversations.
-    mutating func consider(_ request: borrowing RequestView) {
+    ///
+    /// - Parameter orphan: the factor of a bare ask whose conversation tells nothing of what it continues.
+    mutating func consider(_ request: borrowing RequestView, orphan: Double) {
         if request.imageCount + request.audioCount + request.fileCount > 0 { lower(by: 0.4, "attachments") }
         if request.toolCount > 0 { lower(by: 0.7, "tools") }
         if request.textBytes + request.systemBytes > 16_384 { lower(by: 0.7, "long-context") }
         if request.ask.isCut { lower(by: 0.7, "long-ask") }
         if request.ask.isBare, request.turns > 1 || request.previousResponseID != nil {
-            lower(by: request.ask.inherited.isEmpty ? 0.5 : 0.9, "follow-up")
+            lower(by: request.ask.inherited.isEmpty ? orphan : 0.9, "follow-up")
         }
     }
 
-    private mutating func lower(by factor: Double, _ reason: StaticString) {
+    mutating func lower(by factor: Double, _ reason: StaticString) {
         support *= factor
         if factor < lowestFactor {
             lowestFactor = factor

@@ -36,7 +36,7 @@ public struct HeuristicClassifier: ComplexityClassifier {
         let counts = TextCounts(text.span, vocabulary: vocabulary)
         let features = PromptFeatures(counts)
         var familiarity = Familiarity(counts, features.kind)
-        familiarity.consider(request)
+        familiarity.consider(request, orphan: 0.5)
 
         var sum = SIMD4(
             HeuristicWeights.bias.cheap, HeuristicWeights.bias.mid, HeuristicWeights.bias.strong, 0)

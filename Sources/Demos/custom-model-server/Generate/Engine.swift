@@ -5,9 +5,6 @@ import Transport
 /// Runs the model on a thread of its own, several sequences a pass (continuous batching): every pass takes one token of each
 /// sequence that is generating, and fills up with tokens of prompts.
 final class Engine: Sendable {
-    /// Something to do between two passes.
-    typealias Errand = @Sendable (Llama) -> Void
-
     /// A generation that waits for a slot or runs in one.
     private struct Ticket: Sendable {
         let number: UInt64
@@ -18,7 +15,6 @@ final class Engine: Sendable {
     private struct Desk {
         var waiting: [Ticket] = []
         var cancelled: Set<UInt64> = []
-        var errands: [Errand] = []
         var nextNumber: UInt64 = 0
     }
 
@@ -26,7 +22,6 @@ final class Engine: Sendable {
     private struct News: Sendable {
         var cancelled: Set<UInt64>
         var admitted: [Ticket]
-        var errands: [Errand]
     }
 
     /// The most generations that may wait.
@@ -36,16 +31,11 @@ final class Engine: Sendable {
     /// Rings when there may be something to do.
     private let bell = DispatchSemaphore(value: 0)
     private let tokenizer: Tokenizer
-    /// Makes a variant's weights current; runs between passes.
-    private let prepare: @Sendable (String?) throws -> Void
 
     /// Counts for `/metrics`.
     let counters = EngineCounters()
 
-    init(tokenizer: Tokenizer, prepare: @escaping @Sendable (String?) throws -> Void) {
-        self.tokenizer = tokenizer
-        self.prepare = prepare
-    }
+    init(tokenizer: Tokenizer) { self.tokenizer = tokenizer }
 
     /// Starts the thread. `make` runs on it, so that the model belongs to it.
     func start(_ make: @escaping @Sendable () -> Llama) {
@@ -71,28 +61,20 @@ final class Engine: Sendable {
         return stream
     }
 
-    /// Runs `errand` on the engine's thread between two passes.
-    func between(_ errand: @escaping Errand) {
-        desk.withLock { $0.errands.append(errand) }
-        bell.signal()
-    }
-
     // MARK: The thread
 
     private func run(_ model: Llama) {
         var active: [(ticket: Ticket, sequence: ActiveSequence)] = []
         var freeSlots = Array((0..<model.cache.slotCount).reversed())
-        var turn = 0
         while true {
             let freeCount = freeSlots.count
             let news = desk.withLock { desk -> News in
                 defer {
                     desk.waiting.removeFirst(min(freeCount, desk.waiting.count))
-                    (desk.cancelled, desk.errands) = ([], [])
+                    desk.cancelled = []
                 }
                 desk.waiting.removeAll { desk.cancelled.contains($0.number) }
-                let admitted = Array(desk.waiting.prefix(freeCount))
-                return News(cancelled: desk.cancelled, admitted: admitted, errands: desk.errands)
+                return News(cancelled: desk.cancelled, admitted: Array(desk.waiting.prefix(freeCount)))
             }
             for index in active.indices.reversed() where news.cancelled.contains(active[index].ticket.number) {
                 freeSlots.append(active.remove(at: index).sequence.slot)
@@ -103,18 +85,12 @@ final class Engine: Sendable {
                 }
                 active.append((ticket, sequence))
             }
-            let (errands, isIdle) = (news.errands, active.isEmpty && news.errands.isEmpty)
             counters.set(active: active.count)
-            for errand in errands { errand(model) }
             guard !active.isEmpty else {
-                if isIdle { bell.wait() }
+                bell.wait()
                 continue
             }
-            // A pass uses one set of weights, so it serves the sequences of one variant, each variant in its turn.
-            turn += 1
-            let variant = active[turn % active.count].ticket.request.variant
-            let served = active.filter { $0.ticket.request.variant == variant }.map(\.sequence)
-            let ended = pass(model, served, variant)
+            let ended = pass(model, active.map(\.sequence))
             for index in active.indices.reversed() where ended.contains(where: { $0 === active[index].sequence }) {
                 let (ticket, sequence) = active.remove(at: index)
                 freeSlots.append(sequence.slot)
@@ -124,14 +100,7 @@ final class Engine: Sendable {
     }
 
     /// One pass over `sequences`; returns those that ended.
-    private func pass(_ model: Llama, _ sequences: [ActiveSequence], _ variant: String?) -> [ActiveSequence] {
-        do {
-            try prepare(variant)
-        } catch {
-            let reason = error as? ModelError ?? ModelError(.unknownVariant, "\(error)")
-            for sequence in sequences { sequence.fail(reason) }
-            return sequences
-        }
+    private func pass(_ model: Llama, _ sequences: [ActiveSequence]) -> [ActiveSequence] {
         var steps: [Llama.Step] = []
         var wanting: [ActiveSequence] = []
         // Those that generate come first: a long prompt must not hold them up.

@@ -7,15 +7,12 @@ struct GenerationRequest: Sendable {
     var topP = 1.0
     var seed: UInt64 = 0
     var stops: [String] = []
-    /// The variant of the model; nil for the model itself.
-    var variant: String?
 }
 
-/// What happens to a generation, in order; `finished` or `failed` is the last.
+/// What happens to a generation, in order; `finished` is the last.
 enum GenerationEvent: Sendable {
     case text(String)
     case finished(FinishReason, Usage)
-    case failed(ModelError)
 }
 
 enum FinishReason: String, Sendable { case stop, length }
@@ -70,8 +67,6 @@ final class ActiveSequence {
         guard usage.completionTokens < request.tokenLimit, tokens.count < contextCount else { return finish(.length) }
         return true
     }
-
-    func fail(_ error: ModelError) { send(.failed(error)) }
 
     private func finish(_ reason: FinishReason) -> Bool {
         let rest = text.finish()

@@ -1,3 +1,4 @@
+import DemoSupport
 import Glibc
 import Synchronization
 import Transport
@@ -26,7 +27,7 @@ final class ModelHandler: HTTPHandler {
                 try await response.send(status: 200, fields: .json, body: Array(model.list.utf8))
             case "/health": try await response.send(status: 200, fields: .json, body: Array(#"{"status":"ok"}"#.utf8))
             case "/metrics":
-                try await response.send(status: 200, fields: .plain, body: Array(engine.counters.text.utf8))
+                try await response.send(status: 200, fields: .metrics, body: Array(engine.counters.text.utf8))
             default:
                 let message = "\(request.head.method) \(request.head.path) is not served here."
                 try await response.send(.init(status: 404, message: message, code: "unknown_path"))
@@ -86,9 +87,6 @@ final class ModelHandler: HTTPHandler {
             case .finished(let reason, let usage):
                 try await response.send(status: 200, fields: .json, body: text.whole(content, reason, usage))
                 return
-            case .failed(let error):
-                try await response.send(.init(status: 500, message: error.message, code: error.code.rawValue))
-                return
             }
         }
         // The client is gone: the stream was cancelled with the task.
@@ -112,11 +110,6 @@ final class ModelHandler: HTTPHandler {
                 try await body.write(end + CompletionText.done)
                 try await body.finish()
                 return
-            case .failed(let error):
-                let message = CompletionText.error(error.message, type: "server_error", code: error.code.rawValue)
-                try await body.write(CompletionText.event(message))
-                try await body.finish()
-                return
             }
         }
         throw TransportError(.clientGone, "the request was cancelled")
@@ -132,12 +125,5 @@ extension ResponseStart {
 }
 
 extension HTTPFields {
-    static let json = HTTPFields("application/json")
-    static let plain = HTTPFields("text/plain; version=0.0.4; charset=utf-8")
-    static let events = HTTPFields("text/event-stream")
-
-    private init(_ contentType: StaticString) {
-        self.init()
-        add("Content-Type", contentType)
-    }
+    static let events = HTTPFields(contentType: "text/event-stream")
 }

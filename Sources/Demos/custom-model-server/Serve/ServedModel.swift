@@ -6,13 +6,11 @@ struct ServedModel: Sendable {
     let template: ChatTemplate?
     let contextCount: Int
     let created_s: Int64
-    /// The variants that can be asked for, as `name:variant`.
-    let variants: @Sendable () -> [String]
 
-    /// - Throws: 404 for a variant that is not there; 400 with both numbers when the prompt does not fit.
+    /// - Throws: 404 for a variant, as `name:variant` asks for one; 400 with both numbers when the prompt does not fit.
     func request(_ call: CompletionCall) throws(CompletionCall.Refusal) -> GenerationRequest {
         let variant = call.model.flatMap { $0.split(separator: ":", maxSplits: 1).dropFirst().first.map { String($0) } }
-        if let variant, !variants().contains(variant) {
+        if let variant {
             throw .init(
                 status: 404, message: "No variant \(variant) of \(name) here; GET /v1/models lists them.",
                 param: "model",
@@ -40,15 +38,12 @@ struct ServedModel: Sendable {
         return GenerationRequest(
             prompt: prompt, tokenLimit: min(call.tokenLimit ?? room, room), temperature: call.temperature,
             topP: call.topP,
-            seed: call.seed ?? .random(in: .min ... .max), stops: call.stops, variant: variant)
+            seed: call.seed ?? .random(in: .min ... .max), stops: call.stops)
     }
 
     /// The answer of `/v1/models`.
     var list: String {
-        let names = [name] + variants().map { "\(name):\($0)" }
-        let models = names.map {
-            #"{"id":\#(CompletionText.quoted($0)),"object":"model","created":\#(created_s),"owned_by":"gpuservekit"}"#
-        }
-        return #"{"object":"list","data":[\#(models.joined(separator: ","))]}"#
+        #"{"object":"list","data":[{"id":\#(CompletionText.quoted(name)),"object":"model","created":\#(created_s),"#
+            + #""owned_by":"gpuservekit"}]}"#
     }
 }

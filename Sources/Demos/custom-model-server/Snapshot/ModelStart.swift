@@ -1,5 +1,7 @@
+import DemoSupport
 import GPUServeKit
 import Glibc
+import Transport
 
 /// Brings a model into memory: from its snapshot, which is made first when the store has none of this very file.
 struct ModelStart {
@@ -11,10 +13,10 @@ struct ModelStart {
     /// What a start cost, in the order of its steps.
     struct Waterfall {
         private(set) var steps: [(name: String, ms: Double)] = []
-        private var last_ns = Self.clock_ns()
+        private var last_ns = EventLoop.clock_ns()
 
         mutating func mark(_ name: String) {
-            let now_ns = Self.clock_ns()
+            let now_ns = EventLoop.clock_ns()
             steps.append((name, Double(now_ns - last_ns) / 1e6))
             last_ns = now_ns
         }
@@ -26,12 +28,6 @@ struct ModelStart {
         }
 
         private static func tenths(_ ms: Double) -> Double { (ms * 10).rounded() / 10 }
-
-        private static func clock_ns() -> UInt64 {
-            var time = timespec()
-            clock_gettime(CLOCK_MONOTONIC, &time)
-            return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
-        }
     }
 
     /// - Throws: `SnapshotError`, `RestoreError` or `ModelError`, each naming what was wrong.
@@ -85,11 +81,6 @@ struct ModelStart {
 
 /// Lines for the person who runs the program.
 enum Console {
-    static func say(_ text: String) { write("\(text)\n", to: STDOUT_FILENO) }
-    static func note(_ text: String) { write("custom-model-server: \(text)\n", to: STDERR_FILENO) }
-
-    private static func write(_ text: String, to descriptor: Int32) {
-        var text = text
-        text.withUTF8 { _ = Glibc.write(descriptor, $0.baseAddress, $0.count) }
-    }
+    static func say(_ text: String) { Terminal.write("\(text)\n", to: STDOUT_FILENO) }
+    static func note(_ text: String) { Terminal.write("custom-model-server: \(text)\n", to: STDERR_FILENO) }
 }

@@ -65,8 +65,8 @@ public struct LearnedClassifier: ComplexityClassifier {
         let scan = PromptScan(text.span)
         guard scan.wordsCount > 0 else { return .unknown("no-words") }
         let view = weights.shared.view(scan)
-        var factor = RequestSupport(scan)
-        factor.consider(request)
+        var factor = Familiarity(scan)
+        factor.consider(request, orphan: 0.4)
         if bound.isEmpty { return assessTiers(scan, view, factor) }
         let speaker = speaker(scan, view)
         let (best, bestSupport) = (bound[speaker.position], speaker.support)
@@ -99,7 +99,7 @@ public struct LearnedClassifier: ComplexityClassifier {
     }
 
     private func assessTiers(
-        _ scan: borrowing PromptScan, _ view: borrowing LearnedView, _ factor: RequestSupport
+        _ scan: borrowing PromptScan, _ view: borrowing LearnedView, _ factor: Familiarity
     ) -> Assessment {
         guard let joint = weights.experts.last, joint.family.isEmpty, joint.models.count == 3 else {
             return .unknown("no-expert")
@@ -137,7 +137,7 @@ public struct LearnedClassifier: ComplexityClassifier {
     }
 
     private func signals(
-        _ scan: borrowing PromptScan, _ factor: RequestSupport, family: Float, isPoolKnown: Bool = true
+        _ scan: borrowing PromptScan, _ factor: Familiarity, family: Float, isPoolKnown: Bool = true
     ) -> SignalList {
         // Not a literal: that would allocate an array first.
         var signals = SignalList()
@@ -149,33 +149,12 @@ public struct LearnedClassifier: ComplexityClassifier {
     }
 }
 
-/// What lowers trust whatever the words say: garbage, attachments, tools, long conversations.
-struct RequestSupport {
-    /// 0...1, a factor.
-    private(set) var support = 1.0
-    /// What lowered `support` most.
-    private(set) var doubt: StaticString = "none"
-    private var lowest = 1.0
-
+extension Familiarity {
+    /// Judges a prompt's text alone, whatever its words say: garbage, other languages, hardly any words.
     init(_ scan: borrowing PromptScan) {
+        self.init(1, "none")
         if scan.garbageCount > 0 { lower(by: scan.garbageCount * 8 > scan.wordsCount ? 0 : 0.5, "control-characters") }
         if scan.foreignCount > scan.wordsCount { lower(by: 0.2, "unfamiliar-language") }
         if scan.wordsCount < 3 { lower(by: 0.5, "too-short") }
-    }
-
-    /// Takes into account what outcome rows never had.
-    mutating func consider(_ request: borrowing RequestView) {
-        if request.imageCount + request.audioCount + request.fileCount > 0 { lower(by: 0.4, "attachments") }
-        if request.toolCount > 0 { lower(by: 0.7, "tools") }
-        if request.textBytes + request.systemBytes > 16_384 { lower(by: 0.7, "long-context") }
-        if request.ask.isCut { lower(by: 0.7, "long-ask") }
-        if request.ask.isBare, request.turns > 1 || request.previousResponseID != nil {
-            lower(by: request.ask.inherited.isEmpty ? 0.4 : 0.9, "follow-up")
-        }
-    }
-
-    private mutating func lower(by factor: Double, _ reason: StaticString) {
-        support *= factor
-        if factor < lowest { (lowest, doubt) = (factor, reason) }
     }
 }
