@@ -88,11 +88,14 @@ let package = Package(
         .target(name: "CFakeCuda", dependencies: ["CCuda"], path: "Tests/CFakeCuda"),
         .executableTarget(
             name: "store-torture", dependencies: ["GPUServeKit"], path: "Tests/StoreTorture", swiftSettings: strict),
+        .executableTarget(
+            name: "ledger-torture", dependencies: ["GPUServeKit", "Wire"], path: "Tests/LedgerTorture",
+            swiftSettings: strict),
         .testTarget(
             name: "GPUServeKitTests",
             dependencies: [
                 "GPUServeKit", "GPUServeKitTesting", "CCuda", "CFakeCuda", "CHash", "Transport", "Wire",
-                "store-torture",
+                "ledger-torture", "store-torture",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -75,8 +75,9 @@ step end-to-end Scripts/end_to_end.sh || true
 add_pytest_totals end-to-end
 
 if [ "$tier" = all ]; then
-    # The unit tests kill a store's writer 20 times.
-    SNAPSHOT_KILLS=200 step killed-writers timeout 1500 swift test --skip-build --disable-xctest --filter CrashTests || true
+    # The unit tests kill a writer of each kind 20 times.
+    SNAPSHOT_KILLS=200 LEDGER_KILLS=200 step killed-writers timeout 1500 \
+        swift test --skip-build --disable-xctest --filter 'CrashTests|LedgerTests' || true
     add_swift_totals killed-writers
     # One test at a time: everything is ten times slower here, and tests of deadlines would meet the others' load.
     tsan=(swift test --no-parallel --disable-xctest --sanitize=thread -Xswiftc -DTSAN --scratch-path .build-tsan)

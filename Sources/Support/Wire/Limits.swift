@@ -206,6 +206,23 @@ public struct Limits: Sendable, Hashable {
     /// Most tasks waiting for a context of one context pool.
     public var devicePoolWaiterCount = 1024
 
+    // MARK: Ledger
+
+    /// Longest line of the ledger.
+    public var ledgerLineBytes = 16 * 1024
+    /// Length at which a new ledger file is begun.
+    public var ledgerFileBytes = 64 * 1024 * 1024
+    /// Most records that wait for a disk that takes none; more are refused.
+    public var ledgerBacklogCount = 16_384
+    /// Most records made durable by one write.
+    public var ledgerBatchCount = 1024
+    /// Latest ids that a second record is recognized by.
+    public var ledgerRememberedCount = 65_536
+    /// Wait before a failed write is tried again.
+    public var ledgerRetry_ms = 250
+    /// Most lines of one bill.
+    public var billLineCount = 1_000_000
+
     // MARK: Snapshots
 
     /// Longest manifest of a snapshot: about two million chunks, or 8 TiB.

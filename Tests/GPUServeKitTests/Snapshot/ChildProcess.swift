@@ -59,6 +59,17 @@ final class ChildProcess {
         return String(decoding: line, as: UTF8.self)
     }
 
+    /// What is left of its output once it has ended; a last line that was cut is not in it.
+    func rest() -> String {
+        var text = ""
+        while case let line = read(1), let byte = line.first {
+            var bytes = [byte]
+            while bytes.last != UInt8(ascii: "\n"), let next = read(1).first { bytes.append(next) }
+            if bytes.last == UInt8(ascii: "\n") { text += String(decoding: bytes, as: UTF8.self) }
+        }
+        return text
+    }
+
     /// Ends it at once and waits for its end. Harmless the second time.
     func kill() {
         guard waitpid(pid, nil, WNOHANG) == 0 else { return }
