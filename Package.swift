@@ -54,11 +54,12 @@ let package = Package(
         .executableTarget(
             name: "gpuserve", dependencies: ["DemoSupport", "GPUServeKit", "Transport", "Wire"],
             path: "Sources/Demos/gpuserve", swiftSettings: strict),
-        .target(name: "CModelKernels", path: "Sources/Demos/CModelKernels"),
+        .target(name: "CModelKernels", path: "Sources/Demos/CModelKernels", exclude: ["cuda"]),
         .executableTarget(
             name: "custom-model-server",
             dependencies: ["CModelKernels", "DemoSupport", "GPUServeKit", "Transport", "Wire"],
-            path: "Sources/Demos/custom-model-server", exclude: ["README.md"], swiftSettings: strict),
+            path: "Sources/Demos/custom-model-server", exclude: ["README.md"],
+            resources: [.embedInCode("CUDA/model.ptx")], swiftSettings: strict),
         .executableTarget(
             name: "quickstart", dependencies: ["RouterKit"], path: "Sources/Demos/quickstart", swiftSettings: strict),
         // Benchmarks: one executable a question; the writer of results is shared.
@@ -98,8 +99,13 @@ let package = Package(
                 "ledger-torture", "store-torture",
             ],
             swiftSettings: strict),
+        // The model's CUDA kernels, compiled for the host: a fake GPU.
+        .target(
+            name: "CEmulatedCuda", path: "Tests/CEmulatedCuda",
+            cxxSettings: [.headerSearchPath("."), .headerSearchPath("../../Sources/Demos/CModelKernels")]),
         .testTarget(
-            name: "ModelServerTests", dependencies: ["CModelKernels", "custom-model-server", "Wire"],
+            name: "ModelServerTests",
+            dependencies: ["CEmulatedCuda", "CModelKernels", "GPUServeKit", "custom-model-server", "Wire"],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]

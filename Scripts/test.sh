@@ -86,5 +86,6 @@ if [ "$tier" = all ]; then
     check planted-race Scripts/planted_race.sh "${tsan[@]}"
     check fuzz-long Tests/Fuzz/run.sh 120
     check cuda-abi Scripts/check_cuda_abi.sh
+    check ptx Scripts/build_ptx.sh --check
 fi
 finish

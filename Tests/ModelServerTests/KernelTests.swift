@@ -95,7 +95,7 @@ struct KernelTests {
     }
 
     /// Random bytes as scales could be infinite.
-    private static func makeFinite(_ weights: inout [UInt8], _ type: Int32) {
+    static func makeFinite(_ weights: inout [UInt8], _ type: Int32) {
         let (block, places): (Int, [Int]) =
             switch type {
             case Int32(MK_F32): (4, [3])

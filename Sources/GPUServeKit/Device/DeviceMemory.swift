@@ -54,6 +54,12 @@ public struct HostWindow: @unchecked Sendable {
     /// Keeps the memory alive.
     let owner: any AnyObject & Sendable
 
+    /// Pageable memory of the host, at a multiple of 64: to copy small things in from, or results out to. Its bytes are 0.
+    public static func make(byteCount: Int) -> HostWindow {
+        let owner = OwnBytes(byteCount)
+        return HostWindow(base: owner.base, byteCount: byteCount, owner: owner)
+    }
+
     /// The bytes, for the length of `body`.
     public func withBytes<Result: ~Copyable, E: Error>(
         _ body: (UnsafeMutableRawBufferPointer) throws(E) -> Result
@@ -71,4 +77,18 @@ public struct HostWindow: @unchecked Sendable {
         }
         return HostWindow(base: base + offset, byteCount: byteCount, owner: owner)
     }
+}
+
+/// Memory that frees itself.
+///
+/// `@unchecked Sendable`: the pointer never changes; who uses the bytes when is up to the holders of the window.
+private final class OwnBytes: @unchecked Sendable {
+    let base: UnsafeMutableRawPointer
+
+    init(_ byteCount: Int) {
+        base = .allocate(byteCount: max(1, byteCount), alignment: 64)
+        base.initializeMemory(as: UInt8.self, repeating: 0, count: max(1, byteCount))
+    }
+
+    deinit { base.deallocate() }
 }

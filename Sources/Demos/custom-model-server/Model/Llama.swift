@@ -162,7 +162,7 @@ final class Llama {
         }
     }
 
-    private static func rotations(_ shape: ModelShape, positions: Int) -> [Float] {
+    static func rotations(_ shape: ModelShape, positions: Int) -> [Float] {
         let step = powf(Float(shape.ropeBase), -2 / Float(shape.headSize))
         return [Float](unsafeUninitializedCapacity: positions * shape.headSize) { buffer, count in
             for position in 0..<positions {

@@ -16,7 +16,9 @@ struct ModelShape: Sendable, Hashable {
     var keyWidth: Int { keyHeadCount * headSize }
     /// Width of a token's queries.
     var queryWidth: Int { headCount * headSize }
+}
 
+extension ModelShape {
     /// - Throws: `unsupportedArchitecture` for anything but `llama`; `malformedMetadata` naming the key that is missing or
     ///   cannot be.
     init(_ metadata: GGUFMetadata) throws(ModelError) {
