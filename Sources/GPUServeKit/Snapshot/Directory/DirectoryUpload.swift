@@ -29,6 +29,10 @@ final class DirectoryUpload: SnapshotUpload {
         let name = RandomName.make()
         self.name = name
         let layout = store.layout
+        // That it fails costs only what it would have saved.
+        do throws(SnapshotError) {
+            for pack in try PackJournal.adopt(in: layout) { store.catalog.add(id: pack.id, entries: pack.entries) }
+        } catch {}
         pins = try layout.withCollectorLock(exclusive: false) { () throws(SnapshotError) in
             let file = try layout.files.create(name, in: layout.uploads)
             guard try file.tryLock(exclusive: true) else {

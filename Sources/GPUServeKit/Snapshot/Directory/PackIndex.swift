@@ -11,18 +11,14 @@ struct PackEntry: Sendable, Hashable {
 /// hash, checksum, offset and length, all numbers of 8 bytes, lowest first; at the end the SHA-256 of everything before.
 enum PackIndex {
     private static let magic = Array("gskpack1".utf8)
-    private static let entryBytes = 56
+    /// Length of an entry.
+    static let entryBytes = 56
 
     static func encode(_ entries: [PackEntry]) -> [UInt8] {
         var bytes = magic
         bytes.reserveCapacity(16 + entries.count * entryBytes + 32)
         append(UInt64(entries.count), to: &bytes)
-        for entry in entries {
-            bytes += entry.chunk.hash.bytes
-            append(entry.chunk.crc64, to: &bytes)
-            append(UInt64(entry.offset), to: &bytes)
-            append(UInt64(entry.chunk.byteCount), to: &bytes)
-        }
+        for entry in entries { bytes += record(entry) }
         bytes += ContentHash(of: bytes).bytes
         return bytes
     }
@@ -39,15 +35,31 @@ enum PackIndex {
         var entries: [PackEntry] = []
         for index in 0..<Int(count) {
             let at = 16 + index * entryBytes
-            guard let hash = ContentHash(bytes: Array(bytes[at..<at + 32])),
-                let offset = Int(exactly: number(bytes, at + 40)), let length = Int(exactly: number(bytes, at + 48)),
-                length > 0, length <= packBytes, offset <= packBytes - length, offset % PageBuffer.alignment == 0
-            else { throw damaged("an entry lies outside the pack", file, at) }
-            entries.append(
-                PackEntry(
-                    chunk: ChunkRef(hash: hash, crc64: number(bytes, at + 32), byteCount: length), offset: offset))
+            guard let entry = entry(bytes, at: at, packBytes: packBytes) else {
+                throw damaged("an entry lies outside the pack", file, at)
+            }
+            entries.append(entry)
         }
         return entries
+    }
+
+    /// One entry: hash, checksum, offset, length.
+    static func record(_ entry: PackEntry) -> [UInt8] {
+        var bytes = entry.chunk.hash.bytes
+        append(entry.chunk.crc64, to: &bytes)
+        append(UInt64(entry.offset), to: &bytes)
+        append(UInt64(entry.chunk.byteCount), to: &bytes)
+        return bytes
+    }
+
+    /// The entry at `at`, where there are `entryBytes` bytes; nil when it does not lie in a pack of `packBytes`.
+    static func entry(_ bytes: [UInt8], at: Int, packBytes: Int) -> PackEntry? {
+        guard let hash = ContentHash(bytes: Array(bytes[at..<at + 32])),
+            let offset = Int(exactly: number(bytes, at + 40)), let length = Int(exactly: number(bytes, at + 48)),
+            length > 0, length <= packBytes, offset <= packBytes - length, offset % PageBuffer.alignment == 0
+        else { return nil }
+        return PackEntry(
+            chunk: ChunkRef(hash: hash, crc64: number(bytes, at + 32), byteCount: length), offset: offset)
     }
 
     private static func append(_ number: UInt64, to bytes: inout [UInt8]) {

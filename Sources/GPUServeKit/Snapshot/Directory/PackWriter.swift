@@ -2,10 +2,11 @@ internal import Synchronization
 internal import Transport
 
 /// A pack that is being written by one upload. Its lock, which dies with the process, tells the collector that it is no
-/// leftover.
+/// leftover; its journal, that the next upload can go on with what a killed one has written.
 final class PackWriter: Sendable {
     let id: String
     private let file: Descriptor
+    private let journal: PackJournal
     private let layout: StoreLayout
     private let state = Lock(State())
 
@@ -24,6 +25,7 @@ final class PackWriter: Sendable {
         guard try file.tryLock(exclusive: true) else {
             throw SnapshotError(.storeBusy, "a new file is locked by another", file: file.label)
         }
+        journal = try PackJournal(id, layout)
     }
 
     /// Bytes given out so far.
@@ -55,6 +57,7 @@ final class PackWriter: Sendable {
             }
             try outcome.get()
         }
+        try journal.note(entry)
     }
 
     /// Notes that a write has ended. True when the pack is closed and this was the last one: the caller then seals it.
@@ -80,10 +83,12 @@ final class PackWriter: Sendable {
         let entries = state.withLock { $0.entries }.sorted { $0.offset < $1.offset }
         guard !entries.isEmpty else {
             try layout.files.remove(id + ".pack", in: layout.packs)
+            try journal.remove()
             return []
         }
         try layout.files.sync(file)
         try layout.publish(PackIndex.encode(entries), as: id + ".index", in: layout.packs, replacing: true)
+        try journal.remove()
         return entries
     }
 }

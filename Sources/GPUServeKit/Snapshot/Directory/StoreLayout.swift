@@ -10,6 +10,7 @@ internal import Wire
 /// packs/ID.pack, ID.index    chunks, and where they are. A pack without an index is unfinished
 /// uploads/ID                 hashes that an upload refers to, locked by the upload
 /// temporary/ID               files on their way to another directory, locked by their writer
+/// temporary/ID.journal       what an unfinished pack holds so far, locked by its writer
 /// trash/ID.json.RANDOM       deleted manifests, kept while a lease holds them
 /// ```
 struct StoreLayout: Sendable {
