@@ -4,6 +4,7 @@
 #   demo, test   packages of Scripts/requirements-GROUP.txt into .venv
 #   bench        Scripts/requirements-bench.txt into .venv-bench (its pins contradict those of `test`)
 #   restore      Scripts/requirements-restore.txt into .venv-restore
+#   swift        Scripts/requirements-swift.txt (OpenStack Swift) into .venv-swift
 #   model        the SmolLM2-135M weights into .cache/models
 # A stamp keyed on the requirement file makes a second run do nothing.
 set -euo pipefail
@@ -108,8 +109,8 @@ PYTHON
 for group in "$@"; do
     case "$group" in
         demo | test) install_group .venv "$group" ;;
-        bench | restore) install_group .venv-$group "$group" ;;
+        bench | restore | swift) install_group .venv-$group "$group" ;;
         model) install_model ;;
-        *) fail "no group '$group': demo, test, bench, restore, model" ;;
+        *) fail "no group '$group': demo, test, bench, restore, swift, model" ;;
     esac
 done

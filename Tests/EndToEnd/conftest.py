@@ -10,6 +10,8 @@ import scripts
 from fakes import FakeUpstream
 from gateway import ROOT, Gateway, config, deployment, find_binary, model
 from processes import Child
+from safetensors.numpy import save_file
+from snapshots import Gpuserve, ObjectServer, random_tensors, serve
 
 MODELS = ROOT / ".cache" / "models"
 
@@ -104,3 +106,39 @@ def real_gateway(router: str, tiny_llama: Child, smol_llama: Child, tmp_path_fac
     started = Gateway(router, tmp_path_factory.mktemp("real"), config(cheap, strong))
     yield started
     started.stop()
+
+
+@pytest.fixture(scope="session")
+def gpuserve() -> str:
+    """The path of GPUServeKit's program."""
+    return find_binary("gpuserve")
+
+
+@pytest.fixture
+def snapshot(gpuserve: str, tmp_path: Path) -> Gpuserve:
+    """Runs verbs on stores in the test's own folder, `store` if not told otherwise."""
+    return Gpuserve(gpuserve, tmp_path)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A small safetensors file."""
+    path = tmp_path / "model.safetensors"
+    save_file(random_tensors(1), path, metadata={"format": "pt"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def moto():
+    yield from serve("moto")
+
+
+@pytest.fixture(scope="session")
+def openstack_swift():
+    yield from serve("swift")
+
+
+@pytest.fixture(params=["moto", "openstack_swift"])
+def server(request) -> ObjectServer:
+    """Each real object server in turn."""
+    return request.getfixturevalue(request.param)

@@ -6,12 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from gateway import ROOT, find_binary
-
-
-@pytest.fixture(scope="module")
-def gpuserve() -> str:
-    return find_binary("gpuserve")
+from gateway import ROOT
 
 
 @pytest.fixture(scope="module")

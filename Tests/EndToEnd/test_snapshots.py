@@ -1,4 +1,4 @@
-"""`gpuserve snapshot`: real model files into a store, through a bucket, and back bit for bit."""
+"""`gpuserve snapshot`: real model files into a store, and back bit for bit."""
 
 import hashlib
 import json
@@ -6,71 +6,19 @@ import os
 import pty
 import struct
 import subprocess
-import sys
 from pathlib import Path
 
 import gguf
-import numpy
 import pytest
 from conftest import MODELS
-from gateway import ROOT, find_binary
 from safetensors.numpy import load_file, save_file
-
-MIB = 1 << 20
-
-
-@pytest.fixture(scope="module")
-def gpuserve() -> str:
-    return find_binary("gpuserve")
-
-
-@pytest.fixture
-def snapshot(gpuserve, tmp_path: Path):
-    """Runs a verb on the store `tmp_path/store`; returns what it printed as JSON, or the finished process on a failure."""
-
-    def run(verb: str, *words: str, store: str = "store", status: int = 0, env: dict | None = None):
-        command = [gpuserve, "snapshot", verb, *words, "--store", str(tmp_path / store), "--json"]
-        finished = subprocess.run(command, capture_output=True, text=True, env=clean_env() | (env or {}))
-        assert finished.returncode == status, finished.stdout + finished.stderr
-        return json.loads(finished.stdout) if finished.stdout else finished.stderr
-
-    return run
-
-
-def clean_env() -> dict:
-    return {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-
-
-def random_tensors(seed: int) -> dict:
-    generator = numpy.random.default_rng(seed)
-    return {
-        "model.embed_tokens.weight": generator.standard_normal((1000, 256), dtype=numpy.float32),
-        "model.layers.0.mlp.weight": generator.standard_normal((512, 2048)).astype(numpy.float16),
-        "model.layers.1.mlp.weight": generator.integers(-128, 127, (1024, 1024), dtype=numpy.int8),
-        "model.norm.weight": generator.standard_normal(256).astype(numpy.float32),
-    }
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    path = tmp_path / "model.safetensors"
-    save_file(random_tensors(1), path, metadata={"format": "pt"})
-    return path
-
-
-def digests_of(tensors: dict) -> dict:
-    return {name: hashlib.sha256(numpy.ascontiguousarray(value).tobytes()).hexdigest() for name, value in tensors.items()}
-
-
-def restored(snapshot, name: str, store: str = "store") -> dict:
-    report = snapshot("restore", name, "--into", "host", "--digests", store=store)
-    return {region["region"]: region["sha256"] for region in report["regions"]}
+from snapshots import clean_env, digests_of, random_tensors
 
 
 def test_a_safetensors_model_comes_back_bit_for_bit(snapshot, model):
     made = snapshot("create", "m", "--from", str(model))
     assert made["regions"] == 4 and made["stored_chunks"] == made["chunks"] > 0
-    assert restored(snapshot, "m") == digests_of(load_file(model))
+    assert snapshot.restored("m") == digests_of(load_file(model))
     shown = snapshot("inspect", made["id"][:12])
     assert shown["id"] == made["id"] and shown["producer"]["source"] == "safetensors"
     assert {region["name"]: region["dtype"] for region in shown["regions"]}["model.layers.0.mlp.weight"] == "F16"
@@ -84,7 +32,7 @@ def test_a_gguf_model_comes_back_bit_for_bit(snapshot):
     assert path, "the weights are missing: run Scripts/venv.sh model"
     snapshot("create", "smol", "--from", str(path))
     expected = {tensor.name: hashlib.sha256(tensor.data.tobytes()).hexdigest() for tensor in gguf.GGUFReader(path).tensors}
-    assert restored(snapshot, "smol") == expected
+    assert snapshot.restored("smol") == expected
 
 
 def test_a_variant_costs_its_difference(snapshot, model, tmp_path):
@@ -203,38 +151,3 @@ def test_progress_is_for_terminals_only(gpuserve, model, tmp_path):
     assert shown.returncode == 0
     assert b"create [####################] 100 %" in os.read(leader, 65536)
     os.close(leader)
-
-
-# Buckets
-
-
-@pytest.fixture(scope="module")
-def bucket():
-    """moto with checked signatures: its address and the environment that opens it."""
-    command = [sys.executable, str(ROOT / "Scripts" / "moto_server.py")]
-    server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    endpoint, name, key, secret = server.stdout.readline().split()
-    yield name, {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
-    server.stdin.close()
-    server.wait()
-
-
-def test_a_model_goes_through_a_bucket(snapshot, model, bucket):
-    name, env = bucket
-    place = f"s3://{name}/models"
-    made = snapshot("create", "m", "--from", str(model), "--chunk-mib", "1")
-    assert snapshot("push", "m", "--to", place, env=env)["moved_chunks"] == made["chunks"]
-    assert snapshot("push", "m", "--to", place, env=env)["moved_chunks"] == 0
-    assert snapshot("pull", "m", "--from", place, store="far", env=env)["id"] == made["id"]
-    assert snapshot("verify", store="far")["problems"] == []
-    assert restored(snapshot, "m", store="far") == digests_of(load_file(model))
-
-
-def test_a_wrong_secret_is_refused_and_not_shown(snapshot, model, bucket):
-    name, env = bucket
-    snapshot("create", "m", "--from", str(model))
-    wrong = env | {"AWS_SECRET_ACCESS_KEY": "this-is-not-the-secret"}
-    said = snapshot("push", "m", "--to", f"s3://{name}/refused", status=1, env=wrong)
-    assert "accessDenied" in said and "this-is-not-the-secret" not in said
-    said = snapshot("push", "m", "--to", f"s3://{name}/refused", status=2)
-    assert "AWS_ACCESS_KEY_ID" in said

@@ -40,7 +40,10 @@ struct S3Client: Sendable {
         var attempt = 0
         while true {
             do throws(Failure) {
-                let answer = try await once(call, limitBytes)
+                var answer = try await once(call, limitBytes)
+                if call.method == .head, (400...499).contains(answer.status), answer.status != 404 {
+                    answer = try await withReason(answer, call)
+                }
                 let isBucket =
                     answer.status == 404 && S3Text.elements("Code", in: text(answer)).contains("NoSuchBucket")
                 if (200...299).contains(answer.status) || answer.status == 404 && !isBucket { return answer }
@@ -59,6 +62,15 @@ struct S3Client: Sendable {
         } catch {
             throw Failure(transport: error, url: url(call))
         }
+    }
+
+    /// An answer to HEAD has no body, so it cannot say why it is a refusal; what a GET of one byte is refused with can.
+    private func withReason(_ answer: Answer, _ head: Call) async throws(Failure) -> Answer {
+        var get = head
+        get.method = .get
+        get.headers.append(("range", "bytes=0-0"))
+        let reason = try await once(get, 64 * 1024)
+        return reason.status == answer.status ? reason : answer
     }
 
     private func text(_ answer: Answer) -> String { String(decoding: answer.body, as: UTF8.self) }
@@ -183,10 +195,10 @@ struct S3Client: Sendable {
         let what = "the object store answered \(answer.status) (\(code)) to \(call.method)"
         switch S3Text.elements("Code", in: text).first {
         case "RequestTimeTooSkewed":
-            let there = answer.fields["date"].flatMap { HTTPDate.parse($0) }
-            let note = there.map { "; this machine's clock is \(now() - $0) s ahead" } ?? ""
+            let ahead_s = answer.fields["date"].flatMap { HTTPDate.parse($0) }.map { now() - $0 }
+            let note = ahead_s.map { "; this machine's clock is \(abs($0)) s \($0 < 0 ? "behind" : "ahead")" } ?? ""
             return SnapshotError(.clockSkew, what + note + ": set the clock", file: url(call))
-        case "BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest":
+        case "BadDigest", "XAmzContentSHA256Mismatch", "InvalidDigest", "InvalidPart", "InvalidPartOrder":
             return SnapshotError(.integrity, what + ": the bytes changed on their way", file: url(call))
         case "NoSuchBucket": return SnapshotError(.invalidArgument, what + ": make the bucket first", file: url(call))
         default: break
