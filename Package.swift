@@ -88,7 +88,8 @@ let package = Package(
             swiftSettings: strict),
         .target(name: "CFakeCuda", dependencies: ["CCuda"], path: "Tests/CFakeCuda"),
         .executableTarget(
-            name: "store-torture", dependencies: ["GPUServeKit"], path: "Tests/StoreTorture", swiftSettings: strict),
+            name: "store-torture", dependencies: ["GPUServeKit", "Transport"], path: "Tests/StoreTorture",
+            swiftSettings: strict),
         .executableTarget(
             name: "ledger-torture", dependencies: ["GPUServeKit", "Wire"], path: "Tests/LedgerTorture",
             swiftSettings: strict),

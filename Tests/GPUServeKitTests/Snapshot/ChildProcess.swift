@@ -11,7 +11,8 @@ final class ChildProcess {
         let status: Int32
     }
 
-    init(_ words: [String]) throws {
+    /// `environment` is added to this process's own; what is secret goes there, since arguments can be read by everyone.
+    init(_ words: [String], environment: [String: String] = [:]) throws {
         var (toChild, fromChild): ([Int32], [Int32]) = ([0, 0], [0, 0])
         _ = pipe(&toChild)
         _ = pipe(&fromChild)
@@ -23,9 +24,16 @@ final class ChildProcess {
         posix_spawn_file_actions_adddup2(&actions, fromChild[1], 1)
         defer { posix_spawn_file_actions_destroy(&actions) }
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
-        defer { for argument in arguments { free(argument) } }
+        var variables: [UnsafeMutablePointer<CChar>?] = environment.map { strdup($0 + "=" + $1) }
+        var inherited = environ
+        while let variable = inherited.pointee {
+            variables.append(strdup(variable))
+            inherited += 1
+        }
+        variables.append(nil)
+        defer { for text in arguments + variables { free(text) } }
         var child = pid_t()
-        let status = posix_spawn(&child, words[0], &actions, nil, &arguments, environ)
+        let status = posix_spawn(&child, words[0], &actions, nil, &arguments, &variables)
         close(toChild[0])
         close(fromChild[1])
         input = toChild[1]

@@ -230,7 +230,7 @@ import Wire
                 default: (pack, entry.offset + Int.random(in: 0..<entry.chunk.byteCount, using: &generator))
                 }
             let bit = UInt8(1) << UInt8.random(in: 0..<8, using: &generator)
-            flip(bit, file, offset)
+            try FlippedBit.flip(bit, file, offset)
             let store = try DirectorySnapshotStore(path: scratch.path)
             switch round % 4 {
             case 0:
@@ -247,17 +247,8 @@ import Wire
                 #expect(problems.first?.detail.contains(entry.chunk.hash.hex) == true)
                 #expect(problems.first?.file == pack)
             }
-            flip(bit, file, offset)
+            try FlippedBit.flip(bit, file, offset)
         }
         #expect(try await DirectorySnapshotStore(path: scratch.path).verify(made.id) == [])
-    }
-
-    private func flip(_ bit: UInt8, _ file: String, _ offset: Int) {
-        let descriptor = open(file, O_RDWR)
-        var byte: UInt8 = 0
-        pread(descriptor, &byte, 1, off_t(offset))
-        byte ^= bit
-        pwrite(descriptor, &byte, 1, off_t(offset))
-        close(descriptor)
     }
 }
