@@ -35,10 +35,18 @@ public final class HostMemoryPool: Sendable {
 
     /// What it was made with.
     public let configuration: Configuration
+    private let calls: HostPages.Calls
     private let state = Lock(State())
 
     /// An empty pool.
-    public init(_ configuration: Configuration = Configuration()) { self.configuration = configuration }
+    public convenience init(_ configuration: Configuration = Configuration()) {
+        self.init(configuration, calls: .system)
+    }
+
+    init(_ configuration: Configuration, calls: HostPages.Calls) {
+        self.configuration = configuration
+        self.calls = calls
+    }
 
     /// The pool of everyone who did not choose one.
     public static let shared = HostMemoryPool()
@@ -75,7 +83,8 @@ public final class HostMemoryPool: Sendable {
         try makeRoom(for: need, at: address)
         let pages: HostPages
         do throws(DeviceError) {
-            pages = try HostPages(byteCount: need, at: address, threadCount: configuration.threadCount)
+            pages = try HostPages(
+                byteCount: need, at: address, threadCount: configuration.threadCount, calls: calls)
         } catch {
             state.withLock { $0.held -= need }
             throw error

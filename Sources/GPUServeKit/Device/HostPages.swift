@@ -6,6 +6,16 @@ import Glibc
 ///
 /// `@unchecked Sendable`: the mapping never moves and lives as long as this object.
 final class HostPages: @unchecked Sendable {
+    /// The system calls that may fail: a seam, so that each can be made to.
+    struct Calls: Sendable {
+        /// Maps private anonymous memory: address (exactly there, when one is given), length, further flags. Nil with errno.
+        var map: @Sendable (UnsafeMutableRawPointer?, Int, Int32) -> UnsafeMutableRawPointer?
+        /// Gives it back.
+        var unmap: @Sendable (UnsafeMutableRawPointer, Int) -> Void
+        /// Makes pages present: address, length; 0, or an errno.
+        var populate: @Sendable (UnsafeMutableRawPointer, Int) -> Int32
+    }
+
     /// Arenas begin and end on multiples of this: a huge page of x86-64, and of AArch64 with 4 KiB pages.
     static let alignment = 2 * 1024 * 1024
 
@@ -20,6 +30,7 @@ final class HostPages: @unchecked Sendable {
     let base: UnsafeMutableRawPointer
     let byteCount: Int
     let kind: Kind
+    private let calls: Calls
 
     var address: UInt64 { UInt64(UInt(bitPattern: base)) }
 
@@ -27,33 +38,36 @@ final class HostPages: @unchecked Sendable {
     ///
     /// - Throws: `invalidArgument`, `addressTaken`, `outOfMemory` or `system`. The kernel ends processes rather than fail a
     ///   page fault, so the caller has to have looked at how much memory there is.
-    init(byteCount: Int, at address: UInt64?, threadCount: Int) throws(DeviceError) {
+    init(
+        byteCount: Int, at address: UInt64?, threadCount: Int, calls: Calls = .system
+    ) throws(DeviceError) {
         self.byteCount = try Self.rounded(byteCount)
+        self.calls = calls
         try Self.checkArenaAddress(address)
-        if let huge = Self.map(self.byteCount, at: address, flags: MAP_HUGETLB) {
+        if let huge = calls.map(self.byteCount, at: address, flags: MAP_HUGETLB) {
             base = huge
             kind = .reservedHuge
         } else if let address {
-            guard let fixed = Self.map(self.byteCount, at: address, flags: 0) else {
+            guard let fixed = calls.map(self.byteCount, at: address, flags: 0) else {
                 throw Self.failure(self.byteCount, at: address)
             }
             base = fixed
             kind = .advisedHuge
         } else {
-            base = try Self.mapAligned(self.byteCount)
+            base = try Self.mapAligned(self.byteCount, calls)
             kind = .advisedHuge
         }
         madvise(base, self.byteCount, MADV_HUGEPAGE)
-        let populated = Self.populate(base, self.byteCount, threadCount: threadCount)
+        let populated = Self.populate(base, self.byteCount, threadCount: threadCount, calls)
+        // Unmapped by `deinit`, which runs also when a whole object's initialiser throws.
         guard populated == 0 else {
-            munmap(base, self.byteCount)
             throw DeviceError(
                 .outOfMemory,
                 "the host has no \(self.byteCount) bytes to spare (errno \(populated)); free memory, or ask for less")
         }
     }
 
-    deinit { munmap(base, byteCount) }
+    deinit { calls.unmap(base, byteCount) }
 
     /// `byteCount` in whole pages of `alignment`.
     static func rounded(_ byteCount: Int, to alignment: Int = alignment) throws(DeviceError) -> Int {
@@ -76,27 +90,12 @@ final class HostPages: @unchecked Sendable {
                 + " restore to another address")
     }
 
-    private static func map(_ byteCount: Int, at address: UInt64?, flags: Int32) -> UnsafeMutableRawPointer? {
-        let wanted = address.flatMap { UnsafeMutableRawPointer(bitPattern: UInt($0)) }
-        let place = wanted == nil ? 0 : MAP_FIXED_NOREPLACE
-        let mapped = mmap(
-            wanted, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | place | flags, -1, 0)
-        guard let mapped, mapped != MAP_FAILED else { return nil }
-        // Kernels before 4.17 do not know MAP_FIXED_NOREPLACE and treat the address as a hint.
-        if let wanted, mapped != wanted {
-            munmap(mapped, byteCount)
-            errno = EEXIST
-            return nil
-        }
-        return mapped
-    }
-
     /// Maps one huge page too much and gives back what is outside of the aligned part.
-    private static func mapAligned(_ byteCount: Int) throws(DeviceError) -> UnsafeMutableRawPointer {
-        guard let whole = map(byteCount + alignment, at: nil, flags: 0) else { throw failure(byteCount, at: nil) }
+    private static func mapAligned(_ byteCount: Int, _ calls: Calls) throws(DeviceError) -> UnsafeMutableRawPointer {
+        guard let whole = calls.map(byteCount + alignment, at: nil, flags: 0) else { throw failure(byteCount, at: nil) }
         let skipped = (alignment - Int(UInt(bitPattern: whole) % UInt(alignment))) % alignment
-        if skipped > 0 { munmap(whole, skipped) }
-        if skipped < alignment { munmap(whole + skipped + byteCount, alignment - skipped) }
+        if skipped > 0 { calls.unmap(whole, skipped) }
+        if skipped < alignment { calls.unmap(whole + skipped + byteCount, alignment - skipped) }
         return whole + skipped
     }
 
@@ -111,7 +110,9 @@ final class HostPages: @unchecked Sendable {
     }
 
     /// Makes every page present; 0, or an errno.
-    private static func populate(_ base: UnsafeMutableRawPointer, _ byteCount: Int, threadCount: Int) -> Int32 {
+    private static func populate(
+        _ base: UnsafeMutableRawPointer, _ byteCount: Int, threadCount: Int, _ calls: Calls
+    ) -> Int32 {
         let pieceBytes = 32 * alignment
         let failures = FirstFailure()
         let start = UInt(bitPattern: base)
@@ -119,6 +120,30 @@ final class HostPages: @unchecked Sendable {
             let offset = piece * pieceBytes
             let piece = UnsafeMutableRawPointer(bitPattern: start + UInt(offset))!
             let length = min(pieceBytes, byteCount - offset)
+            let code = calls.populate(piece, length)
+            if code != 0 { failures.note(code) }
+        }
+        return failures.code
+    }
+}
+
+extension HostPages.Calls {
+    /// The real calls.
+    static let system = HostPages.Calls(
+        map: { wanted, byteCount, flags in
+            let place = wanted == nil ? 0 : MAP_FIXED_NOREPLACE
+            let mapped = mmap(
+                wanted, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | place | flags, -1, 0)
+            guard let mapped, mapped != MAP_FAILED else { return nil }
+            // Kernels before 4.17 do not know MAP_FIXED_NOREPLACE and treat the address as a hint.
+            if let wanted, mapped != wanted {
+                munmap(mapped, byteCount)
+                errno = EEXIST
+                return nil
+            }
+            return mapped
+        }, unmap: { munmap($0, $1) },
+        populate: { piece, length in
             while madvise(piece, length, MADV_POPULATE_WRITE) != 0 {
                 switch errno {
                 case EINTR, EAGAIN: continue
@@ -126,13 +151,14 @@ final class HostPages: @unchecked Sendable {
                     for page in stride(from: 0, to: length, by: 4096) {
                         piece.storeBytes(of: 0, toByteOffset: page, as: UInt8.self)
                     }
-                    return
-                case let code:
-                    failures.note(code)
-                    return
+                    return 0
+                case let code: return code
                 }
             }
-        }
-        return failures.code
+            return 0
+        })
+
+    fileprivate func map(_ byteCount: Int, at address: UInt64?, flags: Int32) -> UnsafeMutableRawPointer? {
+        map(address.flatMap { UnsafeMutableRawPointer(bitPattern: UInt($0)) }, byteCount, flags)
     }
 }
