@@ -12,7 +12,7 @@ import gguf
 import pytest
 from conftest import MODELS
 from safetensors.numpy import load_file, save_file
-from snapshots import clean_env, digests_of, random_tensors
+from snapshots import clean_env, digests_of, many_chunks, random_tensors
 
 
 def test_a_safetensors_model_comes_back_bit_for_bit(snapshot, model):
@@ -151,3 +151,33 @@ def test_progress_is_for_terminals_only(gpuserve, model, tmp_path):
     assert shown.returncode == 0
     assert b"create [####################] 100 %" in os.read(leader, 65536)
     os.close(leader)
+
+
+# In a file system of 6 MiB that only this test sees.
+FULL_DISK = """
+set -e
+mount -t tmpfs -o size=6m none "$2"
+run() { verb=$1; shift; "$program" snapshot "$verb" "$@" --store "$disk/store" --json; }
+program=$1 disk=$2
+run create first --from "$3" >&2
+for try in 1 2; do
+    if run create second --from "$4"; then echo "it fitted"; exit 1; fi
+    test "$(run list | grep -o '"name":"[a-z]*"')" = '"name":"first"'
+    run verify
+    run gc >&2
+done
+"""
+
+
+def test_a_disk_that_is_full_is_named_and_leaves_what_was_there(gpuserve, model, tmp_path):
+    (tmp_path / "disk").mkdir()
+    many_chunks(tmp_path / "many.safetensors")
+    if subprocess.run(["unshare", "-m", "true"], capture_output=True).returncode != 0:
+        pytest.skip("a file system of one's own needs root (unshare -m)")
+    words = [gpuserve, str(tmp_path / "disk"), str(model), str(tmp_path / "many.safetensors")]
+    finished = subprocess.run(
+        ["unshare", "-m", "sh", "-c", FULL_DISK, "sh", *words], capture_output=True, text=True, env=clean_env()
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert finished.stderr.count("storeFull in ") == 2, finished.stderr
+    assert finished.stdout.count('"problems":[]') == 2
