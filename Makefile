@@ -1,6 +1,6 @@
 # Every target sets up what it needs and says what it installs; a second run finds everything in place.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench-gateway bench-classifier bench-restore eval-routing train-weights build format lint clean
+.PHONY: help demo test test-all bench-gateway bench-classifier bench-restore bench-gpu eval-routing train-weights build format lint clean
 SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Benchmarks)
 
 help: ## this list
@@ -27,6 +27,10 @@ bench-classifier: ## time to classify a prompt, beside LiteLLM's heuristic
 bench-restore: ## time to restore a 2 GiB snapshot onto the host, beside pread, dd and other loaders (QUICK=1: a short run)
 	@Scripts/setup.sh restore
 	@Scripts/bench_restore.sh $(if $(QUICK),--quick)
+
+bench-gpu: ## restores, clones, deltas and contexts on an NVIDIA GPU beside what its bus and memory can do; without one says why
+	@Scripts/setup.sh build
+	@Scripts/bench_gpu.sh $(if $(QUICK),--quick)
 
 eval-routing: ## how good the decisions are on measured outcomes (DATA=FOLDER; litellm beside it after Scripts/setup.sh bench)
 	@Scripts/setup.sh build

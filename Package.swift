@@ -72,6 +72,9 @@ let package = Package(
             name: "bench-restore", dependencies: ["BenchSupport", "GPUServeKit", "Transport"],
             path: "Benchmarks/bench-restore", exclude: ["peers.py", "TRIES.md"], swiftSettings: strict),
         .executableTarget(
+            name: "bench-gpu", dependencies: ["BenchSupport", "GPUServeKit"], path: "Benchmarks/bench-gpu",
+            swiftSettings: strict),
+        .executableTarget(
             name: "eval-routing", dependencies: ["BenchSupport", "RouterKit"], path: "Benchmarks/eval-routing",
             exclude: ["litellm_scores.py", "TRIES.md"], swiftSettings: strict),
         .executableTarget(
@@ -96,8 +99,8 @@ let package = Package(
         .testTarget(
             name: "GPUServeKitTests",
             dependencies: [
-                "GPUServeKit", "GPUServeKitTesting", "CCuda", "CFakeCuda", "CHash", "Transport", "Wire",
-                "ledger-torture", "store-torture",
+                "BenchSupport", "bench-gpu", "GPUServeKit", "GPUServeKitTesting", "CCuda", "CFakeCuda", "CHash",
+                "Transport", "Wire", "ledger-torture", "store-torture",
             ],
             swiftSettings: strict),
         // The model's CUDA kernels, compiled for the host: a fake GPU.

@@ -39,9 +39,17 @@ done
 folder=$(fetch nvidia-cuda-nvcc-cu12 12.8.93)
 assembler=$(find "$folder" -name ptxas -path '*bin*' | head -n 1)
 chmod +x "$assembler"
-ptx=$home/checksum.ptx
-sed -n '/static let ptx = """/,/^        """/p' Sources/GPUServeKit/Device/CUDAChecksums.swift | sed '1d;$d' >"$ptx"
-for architecture in sm_50 sm_70 sm_80 sm_90 sm_100 sm_120; do
-    "$assembler" -arch="$architecture" "$ptx" -o /dev/null
-done
-say "the checksum kernel assembles for sm_50 to sm_120"
+
+# assemble NAME VARIABLE FILE: the PTX that is in a multi-line literal of FILE.
+assemble() {
+    local ptx=$home/$1.ptx architecture
+    sed -n "/let $2 = \"\"\"/,/^        \"\"\"/p" "$3" | sed '1d;$d' >"$ptx"
+    [ -s "$ptx" ] || fail "$3 has no PTX in $2"
+    for architecture in sm_50 sm_70 sm_80 sm_90 sm_100 sm_120; do
+        "$assembler" -arch="$architecture" "$ptx" -o /dev/null
+    done
+    say "the $1 kernel assembles for sm_50 to sm_120"
+}
+
+assemble checksum ptx Sources/GPUServeKit/Device/CUDAChecksums.swift
+assemble doubler doublerPTX Tests/GPUServeKitTests/Device/ContextConformance.swift

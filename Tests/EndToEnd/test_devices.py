@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from gateway import ROOT
+from gateway import ROOT, find_binary
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +78,29 @@ def test_mistakes_are_explained(gpuserve, words, said):
     finished = subprocess.run([gpuserve, *words], capture_output=True, text=True)
     assert finished.returncode == 2
     assert said in finished.stderr
+
+
+def bench_gpu(folder: Path, libraries: str = "") -> subprocess.CompletedProcess:
+    env = {name: value for name, value in os.environ.items() if name != "LD_LIBRARY_PATH"}
+    words = [find_binary("bench-gpu"), "--quick", "--work", str(folder / "work"), "--out", str(folder / "results")]
+    return subprocess.run(
+        words, capture_output=True, text=True, env=env | ({"LD_LIBRARY_PATH": libraries} if libraries else {})
+    )
+
+
+def test_the_gpu_benchmark_without_a_driver_says_so_and_writes_nothing(tmp_path: Path):
+    if has_system_driver():
+        pytest.skip("this machine has an NVIDIA driver, so the case without one cannot be seen")
+    finished = bench_gpu(tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert "nothing was measured, there is no GPU: noLibrary: " in finished.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_gpu_benchmark_with_a_real_driver_and_no_device_says_so(tmp_path: Path, real_libcuda):
+    if Path("/proc/driver/nvidia").exists():
+        pytest.skip("this machine has a GPU, so the case without one cannot be seen")
+    finished = bench_gpu(tmp_path, real_libcuda)
+    assert finished.returncode == 0, finished.stderr
+    assert "there is no GPU: noDevice: cuInit returned CUDA_ERROR_NO_DEVICE (100)" in finished.stdout
+    assert list(tmp_path.iterdir()) == []

@@ -212,10 +212,42 @@ enum ContextConformance {
 
     // MARK: Parts
 
-    /// The same kernel for each kind: doubles every byte of a range. The PTX is for the fake driver, which knows the name.
+    /// Doubles every byte of a range; the fake driver knows it by its name.
+    private static let doublerPTX = """
+        .version 6.0
+        .target sm_50
+        .address_size 64
+
+        .visible .entry double_bytes(.param .u64 p_data, .param .u64 p_count)
+        {
+            .reg .pred %p;
+            .reg .b32 %block, %threads, %thread, %value;
+            .reg .b64 %data, %count, %index, %part;
+
+            ld.param.u64 %data, [p_data];
+            ld.param.u64 %count, [p_count];
+            cvta.to.global.u64 %data, %data;
+            mov.u32 %block, %ctaid.x;
+            mov.u32 %threads, %ntid.x;
+            mov.u32 %thread, %tid.x;
+            mul.wide.u32 %index, %block, %threads;
+            cvt.u64.u32 %part, %thread;
+            add.u64 %index, %index, %part;
+            setp.ge.u64 %p, %index, %count;
+            @%p bra DONE;
+            add.u64 %data, %data, %index;
+            ld.global.u8 %value, [%data];
+            add.u32 %value, %value, %value;
+            st.global.u8 [%data], %value;
+        DONE:
+            ret;
+        }
+        """
+
+    /// The same kernel for each kind.
     static func doubler(for kind: DeviceID.Kind) -> ModuleImage {
         switch kind {
-        case .cuda: ModuleImage(name: "doubler", code: .ptx(Array(".entry double_bytes(".utf8)))
+        case .cuda: ModuleImage(name: "doubler", code: .ptx(Array(doublerPTX.utf8)))
         case .host:
             ModuleImage(
                 name: "doubler",
