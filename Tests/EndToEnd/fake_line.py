@@ -91,6 +91,11 @@ class FakeLine:
     def wait_for_waiting(self, count: int) -> None:
         eventually(lambda: self.waiting >= count, f"{count} requests wait at the gate; {self.waiting} do")
 
+    def wait_for_whole(self, method: str, count: int) -> list[str]:
+        """Waits until so many chunks went through whole, and returns their names."""
+        eventually(lambda: len(self.whole(method)) >= count, f"{count} chunks go through by {method}")
+        return self.whole(method)
+
     def whole(self, method: str) -> list[str]:
         """The names of chunks that went through whole with that method, once for each time."""
         return [each.name for each in self.exchanges if each.method == method and each.is_chunk and each.is_whole]
@@ -112,7 +117,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         exchange = Exchange(self.command, path, query)
         broken = self.line.heard(exchange)
         if broken.gate:
-            self.line.waiting += 1
+            with self.line.lock:
+                self.line.waiting += 1
             broken.gate.wait(DEADLINE_S)
             return self.reset()
         length = int(self.headers.get("Content-Length", 0))

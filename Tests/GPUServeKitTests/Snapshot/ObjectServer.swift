@@ -28,7 +28,20 @@ struct ObjectServer {
     let bucket: String
     let accessKey: String
     let secretKey: String
-    private let process: ChildProcess
+    private let running: Running
+
+    /// The program, and where it keeps what is temporary: killed before it can tidy up, it leaves nothing behind.
+    private final class Running {
+        let process: ChildProcess
+        let scratch: ScratchDirectory
+
+        init(_ words: [String]) throws {
+            scratch = try ScratchDirectory()
+            process = try ChildProcess(words, environment: ["TMPDIR": scratch.path])
+        }
+
+        deinit { process.kill() }
+    }
 
     /// Starts one; nil, having said so, where it is not installed.
     init?(_ kind: Kind) throws {
@@ -39,8 +52,8 @@ struct ObjectServer {
             print("not tested against \(kind): it is not installed (\(installer))")
             return nil
         }
-        process = try ChildProcess([python, "\(root)/Scripts/\(script)"])
-        let line = process.readLine()
+        running = try Running([python, "\(root)/Scripts/\(script)"])
+        let line = running.process.readLine()
         let words = line.split(separator: " ").map(String.init)
         guard words.count == 4 else { throw DidNotStart(said: line) }
         (endpoint, bucket, accessKey, secretKey) = (words[0], words[1], words[2], words[3])
