@@ -54,16 +54,25 @@ extension CUDAContext {
     public func landing(for range: DeviceRange) async throws(DeviceError) -> HostWindow {
         try checkOpen()
         _ = try book.owner(of: range)
+        try checkSlots(for: range)
+        let slot = try await takeSlot()
+        let lease = StagingLease(slot: slot, context: self)
+        // Looked up only now: until a slot was out, the pool might have been replaced.
+        let staging = try checkSlots(for: range)
+        return HostWindow(base: staging.base + slot * staging.slotBytes, byteCount: range.byteCount, owner: lease)
+    }
+
+    private static let noStaging = DeviceError(.closed, "the staging pool was given back meanwhile")
+
+    @discardableResult
+    private func checkSlots(for range: DeviceRange) throws(DeviceError) -> CUDAStaging {
         guard let staging, range.byteCount <= staging.slotBytes else {
             throw DeviceError(
                 .invalidArgument,
                 "a landing for \(range.byteCount) bytes; staging slots have \(staging?.slotBytes ?? 0): call"
                     + " prepareStaging first, or land in smaller pieces")
         }
-        let slot = try await takeSlot()
-        return HostWindow(
-            base: staging.base + slot * staging.slotBytes, byteCount: range.byteCount,
-            owner: StagingLease(slot: slot, context: self))
+        return staging
     }
 
     private func takeSlot() async throws(DeviceError) -> Int {
@@ -75,10 +84,19 @@ extension CUDAContext {
         nextWaiter += 1
         let id = nextWaiter
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                staging?.queue.wait(id)
-                staging?.continuations[id] = continuation
-                watch()
+            await withCheckedContinuation { (continuation: CheckedContinuation<Result<Int, DeviceError>, Never>) in
+                // Asked again, for the reasons of `completed`.
+                if let slot = staging?.queue.take() {
+                    continuation.resume(returning: .success(slot))
+                } else if staging == nil || !isOpen {
+                    continuation.resume(returning: .failure(Self.noStaging))
+                } else if Task.isCancelled {
+                    continuation.resume(returning: .failure(ContextRules.cancelled))
+                } else {
+                    staging?.queue.wait(id)
+                    staging?.continuations[id] = continuation
+                    watch()
+                }
             }
         } onCancel: {
             onThread { _ = $0.staging?.cancel(id, ContextRules.cancelled) }

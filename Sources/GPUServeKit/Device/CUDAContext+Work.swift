@@ -139,9 +139,15 @@ extension CUDAContext {
         nextWaiter += 1
         let id = nextWaiter
         let result = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                waiters[id] = CUDAWaiter(token: token, continuation: continuation)
-                watch()
+            await withCheckedContinuation { (continuation: CheckedContinuation<Result<Void, DeviceError>, Never>) in
+                // Asked again: on the way here the executor may have run others, who found the work finished and had
+                // nobody to tell, or the task may have been cancelled before there was a waiter to take away.
+                if let outcome = outcome(of: token) {
+                    continuation.resume(returning: outcome)
+                } else {
+                    waiters[id] = CUDAWaiter(token: token, continuation: continuation)
+                    watch()
+                }
             }
         } onCancel: {
             onThread { context in
@@ -150,6 +156,16 @@ extension CUDAContext {
             }
         }
         try result.get()
+    }
+
+    /// What a wait for `token` has come to; nil when it has to be waited for.
+    private func outcome(of token: CompletionToken) -> Result<Void, DeviceError>? {
+        do throws(DeviceError) {
+            if try isComplete(token) { return .success(()) }
+        } catch {
+            return .failure(error)
+        }
+        return Task.isCancelled ? .failure(ContextRules.cancelled) : nil
     }
 
     // MARK: Submitting
@@ -267,9 +283,9 @@ extension CUDAContext {
         // Reaped meanwhile, it could not go back to the free ones; see `reap`.
         let isPending = streams.values.contains { $0.pending.contains { $0.event == event } }
         if !isPending { freeEvents.append(event) }
-        var first = failure
-        do throws(DeviceError) { try reap() } catch { first = first ?? error }
-        if let first { wakeAll(first) }
+        // Before what has finished is looked for: else a failure of this wait could find nobody left to be told.
+        if let failure { wakeAll(failure) }
+        do throws(DeviceError) { try reap() } catch { wakeAll(error) }
         watch()
     }
 

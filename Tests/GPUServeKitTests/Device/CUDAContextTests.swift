@@ -1,5 +1,8 @@
 import CFakeCuda
+import Glibc
+import Synchronization
 import Testing
+import Transport
 import Wire
 
 @testable import GPUServeKit
@@ -188,6 +191,43 @@ extension FakeDriverTests {
             try await end(context)
         }
 
+        /// The executor may run other jobs between a question to the driver and the wait that its answer leads to. Here it is
+        /// made to: the work ends exactly then.
+        @Test func `a wait that begins while its work ends is over at once`() async throws {
+            let context = try await CUDAContext.make(driver: start())
+            let buffer = try await context.allocate(byteCount: 4096)
+            let stream = try await context.makeStream()
+            for _ in 0..<20 {
+                let token = try await context.fill(buffer.range, with: 1, on: stream)
+                let isOver = await context.finishes {
+                    try await context.completed(token)
+                } when: {
+                    try? $0.synchronize()
+                }
+                try #require(isOver, "it waits for work that has finished")
+            }
+            try await context.free(buffer)
+            try await end(context)
+        }
+
+        @Test func `a landing wanted while a slot comes back gets it`() async throws {
+            let context = try await CUDAContext.make(driver: start())
+            try await context.prepareStaging(slotBytes: 4096, count: 1)
+            let arena = try await context.makeArena(byteCount: 4096)
+            let range = arena.range
+            for _ in 0..<20 {
+                let held = Held(try await context.landing(for: range))
+                let isOver = await context.finishes {
+                    _ = try await context.landing(for: range)
+                } when: { _ in
+                    held.drop()
+                }
+                try #require(isOver, "it waits although a slot is free")
+            }
+            try await context.free(arena)
+            try await end(context)
+        }
+
         @Test func `a kernel that traps loses the context, and everyone is told`() async throws {
             let context = try await CUDAContext.make(driver: start())
             let buffer = try await context.allocate(byteCount: 4096)
@@ -297,4 +337,51 @@ extension FakeDriverTests {
             try await end(context)
         }
     }
+}
+
+/// A window that can be let go of from anywhere.
+private final class Held: Sendable {
+    private let window: Lock<HostWindow?>
+
+    init(_ window: HostWindow) { self.window = Lock(window) }
+
+    func drop() { window.withLock { $0 = nil } }
+}
+
+extension CUDAContext {
+    /// Starts `first` so that its job and then `second` lie on the context's thread, one right behind the other, and
+    /// returns when `first` has ended, or false when it waits for something that nobody will do any more.
+    fileprivate nonisolated func finishes(
+        _ first: @escaping @Sendable () async throws -> Void,
+        when second: @escaping @Sendable (isolated CUDAContext) -> Void
+    ) async -> Bool {
+        let (hold, end) = (Gate(), Gate())
+        onThread { _ in while !hold.isOpen { sched_yield() } }
+        let before = thread.loop.foreignEnqueueCount
+        Task.detached {
+            try? await first()
+            end.open()
+        }
+        while thread.loop.foreignEnqueueCount == before { await Task.yield() }
+        onThread(second)
+        hold.open()
+        while !end.isOpen {
+            if await isStuck { return false }
+            await Task.yield()
+        }
+        return true
+    }
+
+    /// Somebody waits for work although there is none, or for a slot although one is free.
+    private var isStuck: Bool {
+        !waiters.isEmpty && watched == nil && fake_cuda_queued_count() == 0
+            || staging.map { !$0.queue.waiters.isEmpty && !$0.queue.freeSlots.isEmpty } ?? false
+    }
+}
+
+/// Opens once.
+private final class Gate: Sendable {
+    private let state = Atomic<Bool>(false)
+    var isOpen: Bool { state.load(ordering: .acquiring) }
+    func open() { state.store(true, ordering: .releasing) }
 }
