@@ -69,7 +69,7 @@ let package = Package(
             name: "bench-classifier", dependencies: ["BenchSupport", "CAllocations", "RouterKit", "Wire"],
             path: "Benchmarks/bench-classifier", exclude: ["litellm_heuristic.py"], swiftSettings: strict),
         .executableTarget(
-            name: "bench-restore", dependencies: ["BenchSupport", "GPUServeKit", "Transport"],
+            name: "bench-restore", dependencies: ["BenchSupport", "GPUServeKit", "Transport", "Wire"],
             path: "Benchmarks/bench-restore", exclude: ["peers.py", "TRIES.md"], swiftSettings: strict),
         .executableTarget(
             name: "bench-gpu", dependencies: ["BenchSupport", "GPUServeKit"], path: "Benchmarks/bench-gpu",

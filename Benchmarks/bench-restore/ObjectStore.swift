@@ -2,6 +2,7 @@ import BenchSupport
 import Foundation
 import GPUServeKit
 import Transport
+import Wire
 
 /// A pull from moto on loopback, beside `curl` in parallel: ranges of one object of the same length, and the same objects.
 enum ObjectStoreBench {
@@ -34,7 +35,7 @@ enum ObjectStoreBench {
         }
         let words = String(decoding: line, as: UTF8.self).split(whereSeparator: \.isWhitespace).map(String.init)
         guard words.count == 4 else { throw BenchError("moto did not start") }
-        let transport = try LoopTransport()
+        let transport = try LoopTransport(limits: .bulk)
         let far = try HTTPSnapshotStore(
             S3Location(endpoint: words[0], bucket: words[1], prefix: "bench"),
             credentials: S3Credentials(accessKey: words[2], secretKey: words[3]), transport: transport)

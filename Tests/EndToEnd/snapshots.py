@@ -28,6 +28,8 @@ class Gpuserve:
 
     def __init__(self, program: str, folder: Path) -> None:
         self.program, self.folder = program, folder
+        # Bandwidths are kept there, and not where the user's are.
+        self.environment = clean_env() | {"XDG_CACHE_HOME": str(folder / "cache")}
 
     def command(self, verb: str, *words: str, store: str = "store") -> list[str]:
         return [self.program, "snapshot", verb, *words, "--store", str(self.folder / store), "--json"]
@@ -35,7 +37,7 @@ class Gpuserve:
     def __call__(self, verb: str, *words: str, store: str = "store", status: int = 0, env: dict | None = None):
         """What it printed as JSON, or on standard error when there is none; `status` is what it must end with."""
         finished = subprocess.run(
-            self.command(verb, *words, store=store), capture_output=True, text=True, env=clean_env() | (env or {})
+            self.command(verb, *words, store=store), capture_output=True, text=True, env=self.environment | (env or {})
         )
         assert finished.returncode == status, finished.stdout + finished.stderr
         return json.loads(finished.stdout) if finished.stdout else finished.stderr
@@ -44,7 +46,7 @@ class Gpuserve:
         """The same, not waited for."""
         return subprocess.Popen(
             self.command(verb, *words, store=store), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            env=clean_env() | (env or {}),
+            env=self.environment | (env or {}),
         )
 
     def restored(self, name: str, store: str = "store") -> dict:

@@ -2,6 +2,7 @@ import DemoSupport
 import GPUServeKit
 import Glibc
 import Transport
+import Wire
 
 /// Stores as the command line names them.
 enum Places {
@@ -35,7 +36,7 @@ enum Places {
         let rest = text.dropFirst(scheme.utf8.count + 3)
         let cut = rest.firstIndex(of: "/") ?? rest.endIndex
         let (head, path) = (String(rest[..<cut]), String(rest[cut...].drop { $0 == "/" }))
-        let transport = try LoopTransport()
+        let transport = try LoopTransport(limits: .bulk)
         let outcome: Swift.Result<Result, any Error>
         do {
             let store =

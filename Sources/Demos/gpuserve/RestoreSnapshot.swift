@@ -1,19 +1,8 @@
 import DemoSupport
 import GPUServeKit
 
-/// Where a restore goes.
-enum Target {
-    /// `--into host`, with `--devices N` host devices.
-    static func devices(_ arguments: Arguments) throws -> [any GPUContext] {
-        let kind = try arguments.required("into")
-        guard kind == "host" else { throw UsageError(message: "--into takes host, not \(kind)") }
-        let text = arguments[option: "devices"] ?? "1"
-        guard let count = Int(text), (1...64).contains(count) else {
-            throw UsageError(message: "--devices takes a whole number from 1 to 64, not \(text)")
-        }
-        return try (0..<count).map { try HostContext(ordinal: $0) }
-    }
-
+/// How bytes by tier are written.
+enum TierText {
     static func json(_ bytes: TierBytes) -> JSONOutput {
         .object(RestoreTier.allCases.filter { bytes[$0] > 0 }.map { ($0.rawValue, .number(bytes[$0])) })
     }
@@ -30,20 +19,23 @@ enum PredictRestore {
         try arguments.expect("SNAPSHOT")
         let store = try Places.local(arguments)
         let id = try await store.find(arguments.words[0])
-        let plan = try await Restorer(store: store, devices: try Target.devices(arguments)).plan(id)
+        let plan = try await RestoreTarget.with(arguments) { target in
+            let kept = try await KeptBandwidths.load(arguments, store, id)
+            return try await Restorer(store: store, devices: target.devices, bandwidths: kept.bandwidths).plan(id)
+        }
         guard !arguments.has("json") else {
             JSONOutput.object([
                 ("id", .text("\(id)")), ("choice", .text(plan.choice.rawValue)),
                 ("predicted_ms", .decimal(plan.predicted_ms)),
                 ("predicted_first_region_ms", .decimal(plan.predictedFirstRegion_ms)),
-                ("chunks", .number(plan.chunkCount)), ("bytes_by_tier", Target.json(plan.bytesByTier)),
+                ("chunks", .number(plan.chunkCount)), ("bytes_by_tier", TierText.json(plan.bytesByTier)),
                 ("new_bytes", .list(plan.newBytes.map { .number($0) })),
             ]).show()
             return
         }
         print(
             """
-            \(plan.choice.rawValue) restore: \(Target.text(plan.bytesByTier)), \(plan.chunkCount) chunks
+            \(plan.choice.rawValue) restore: \(TierText.text(plan.bytesByTier)), \(plan.chunkCount) chunks
             predicted \(plan.predicted_ms.fixed(1)) ms, first region after \(plan.predictedFirstRegion_ms.fixed(1)) ms
             """)
     }
@@ -55,29 +47,30 @@ enum RestoreSnapshot {
         try arguments.expect("SNAPSHOT")
         let store = try Places.local(arguments)
         let id = try await store.find(arguments.words[0])
-        let devices = try Target.devices(arguments)
         let bar = ProgressBar("restore", arguments)
         defer { bar.clear() }
         let options = RestoreOptions(progress: { bar.update($0, $1) })
-        let resident = try await Restorer(store: store, devices: devices).restore(id, options)
-        bar.clear()
-        let digests = arguments.has("digests") ? try digests(resident, devices.count) : []
-        show(resident.report, digests, arguments)
-        try await resident.close()
+        try await RestoreTarget.with(arguments) { target in
+            let kept = try await KeptBandwidths.load(arguments, store, id)
+            let restorer = Restorer(store: store, devices: target.devices, bandwidths: kept.bandwidths)
+            let resident = try await restorer.restore(id, options)
+            bar.clear()
+            kept.keep(restorer)
+            let digests = arguments.has("digests") ? try await digests(resident, target) : []
+            show(resident.report, digests, arguments)
+            try await resident.close()
+        }
     }
 
-    private typealias Digest = (region: String, device: Int, hash: ContentHash)
+    private typealias Digest = (region: String, device: DeviceID, index: Int, hash: ContentHash)
 
     /// The SHA-256 of each region as it lies in each device's memory.
-    private static func digests(_ resident: Resident, _ deviceCount: Int) throws -> [Digest] {
+    private static func digests(_ resident: Resident, _ target: RestoreTarget) async throws -> [Digest] {
         var digests: [Digest] = []
         for region in try resident.manifest().regions {
-            for device in 0..<deviceCount {
-                let hash =
-                    try resident.window(of: region.name, on: device)?.withBytes {
-                        ContentHash(of: Memory(UnsafeRawBufferPointer($0)))
-                    } ?? ContentHash(of: [])
-                digests.append((region.name, device, hash))
+            for (index, context) in target.devices.enumerated() {
+                let hash = try await target.digest(of: region.name, of: resident, on: index)
+                digests.append((region.name, context.device.id, index, hash))
             }
         }
         return digests
@@ -87,7 +80,7 @@ enum RestoreSnapshot {
         guard !arguments.has("json") else {
             let regions = digests.map { digest in
                 JSONOutput.object([
-                    ("region", .text(digest.region)), ("device", .number(digest.device)),
+                    ("region", .text(digest.region)), ("device", .number(digest.index)),
                     ("sha256", .text(digest.hash.hex)),
                 ])
             }
@@ -96,7 +89,7 @@ enum RestoreSnapshot {
                     ("id", .text("\(report.snapshot)")), ("choice", .text(report.choice.rawValue)),
                     ("ready_ms", .decimal(report.ready_ms)), ("first_region_ms", .decimal(report.firstRegion_ms)),
                     ("predicted_ms", .decimal(report.predicted_ms)), ("gbps", .decimal(report.gigabytesPerSecond)),
-                    ("bytes_by_tier", Target.json(report.bytesByTier)),
+                    ("bytes_by_tier", TierText.json(report.bytesByTier)),
                     ("verified_chunks", .number(report.verifiedChunkCount)),
                     ("incidents", .list(report.incidents.map { .text("\($0)") })),
                 ] + (digests.isEmpty ? [] : [("regions", .list(regions))])
@@ -107,10 +100,10 @@ enum RestoreSnapshot {
             """
             ready in \(report.ready_ms.fixed(1)) ms (predicted \(report.predicted_ms.fixed(1))), \
             first region after \(report.firstRegion_ms.fixed(1)) ms
-            \(report.choice.rawValue) restore: \(Target.text(report.bytesByTier)), \
+            \(report.choice.rawValue) restore: \(TierText.text(report.bytesByTier)), \
             \(report.gigabytesPerSecond.fixed(2)) GB/s, \(report.verifiedChunkCount) chunks verified
             """)
         for incident in report.incidents { print("made good: \(incident)") }
-        for digest in digests { print("\(digest.hash.hex)  \(digest.region) on host:\(digest.device)") }
+        for digest in digests { print("\(digest.hash.hex)  \(digest.region) on \(digest.device)") }
     }
 }

@@ -11,18 +11,21 @@ enum SnapshotVerbs {
           gpuserve snapshot diff SNAPSHOT OTHER --store DIR                     which chunks and bytes two of them share
           gpuserve snapshot push SNAPSHOT --store DIR --to PLACE                what is there already is not sent again
           gpuserve snapshot pull SNAPSHOT --store DIR --from PLACE
-          gpuserve snapshot restore SNAPSHOT --store DIR --into host [--devices N] [--digests]
-          gpuserve snapshot predict SNAPSHOT --store DIR --into host [--devices N]
+          gpuserve snapshot restore SNAPSHOT --store DIR --into DEVICE [--devices N] [--digests] [--probe]
+          gpuserve snapshot predict SNAPSHOT --store DIR --into DEVICE [--devices N] [--probe]
+          gpuserve snapshot bench SNAPSHOT --store DIR --into DEVICE [--devices N] [--rounds 5] [--probe]
           gpuserve snapshot delete SNAPSHOT --store DIR
           gpuserve snapshot gc --store DIR [--dry-run]                          remove what nothing refers to
 
+          DEVICE is host, cuda or cuda:N. How fast this host is gets measured once, is kept in ~/.cache/gpuserve and learned from
+          each restore; --probe measures anew.
           SNAPSHOT is a name, an identifier or the first 6 or more digits of one. PLACE is s3://BUCKET/PREFIX, a directory,
           or http(s)://... to be read only. s3:// takes AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN,
           AWS_REGION and AWS_ENDPOINT_URL from the environment. Every verb takes --json.
         """
 
     private static let verbs = [
-        "create", "list", "inspect", "verify", "diff", "push", "pull", "restore", "predict", "delete", "gc",
+        "create", "list", "inspect", "verify", "diff", "push", "pull", "restore", "predict", "bench", "delete", "gc",
     ]
 
     static func run(_ words: [String]) async throws {
@@ -40,8 +43,10 @@ enum SnapshotVerbs {
         case "diff": try await DiffSnapshots.run(try arguments())
         case "push": try await CopySnapshot.push(try arguments(["to"]))
         case "pull": try await CopySnapshot.pull(try arguments(["from"]))
-        case "restore": try await RestoreSnapshot.run(try arguments(["into", "devices"], flags: ["digests"]))
-        case "predict": try await PredictRestore.run(try arguments(["into", "devices"]))
+        case "restore":
+            try await RestoreSnapshot.run(try arguments(RestoreTarget.options, flags: ["digests", "probe"]))
+        case "predict": try await PredictRestore.run(try arguments(RestoreTarget.options, flags: ["probe"]))
+        case "bench": try await BenchRestore.run(try arguments(RestoreTarget.options + ["rounds"], flags: ["probe"]))
         case "delete": try await DeleteSnapshot.run(try arguments())
         case "gc": try await CollectGarbage.run(try arguments(flags: ["dry-run"]))
         default:

@@ -21,9 +21,9 @@ extension Bandwidths {
 
 /// A few lines of text: name and version, the machine, a figure a line, and the CRC-64/NVME of all before.
 enum BandwidthFile {
-    private static let title = "gpuservekit-bandwidths 1"
+    private static let title = "gpuservekit-bandwidths 2"
     /// Longer files are not ours.
-    static let byteLimit = 4096
+    static let byteLimit = 64 * 1024
 
     /// Figures hold for a machine: its cores and its memory.
     static let machine = "machine \(sysconf(Int32(_SC_NPROCESSORS_CONF))) \(HostMemory.totalBytes)"
@@ -38,6 +38,9 @@ enum BandwidthFile {
             if let fixed = bandwidths.fixed_ms[choice] { lines.append("\(choice.rawValue)_fixed_ms \(fixed)") }
         }
         lines.append("step_us \(bandwidths.step_us)")
+        for (kind, found) in bandwidths.seen.sorted(by: { text($0.key) < text($1.key) }) {
+            lines.append("seen \(text(kind)) \(found.byteCount) \(found.time_ms)")
+        }
         let body = Array((lines.joined(separator: "\n") + "\n").utf8)
         return body + Array("crc64 \(Hex.text(crc(body)))\n".utf8)
     }
@@ -51,12 +54,19 @@ enum BandwidthFile {
         let lines = String(decoding: body, as: UTF8.self).split(separator: "\n").map { String($0) }
         guard lines.count > 2, lines[0] == title, lines[1] == machine else { return nil }
         var figures: [String: Double] = [:]
+        var found = Bandwidths.standard
         for line in lines.dropFirst(2) {
             let words = line.split(separator: " ")
+            if words.first == "seen" {
+                guard words.count == 7, let kind = Self.kind(words[1...4]), let bytes = Double(words[5]), bytes >= 0,
+                    bytes < 1e18, let time = Double(words[6]), time > 0, time < 1e12
+                else { return nil }
+                found.seen[kind] = SeenRestore(byteCount: bytes, time_ms: time)
+                continue
+            }
             guard words.count == 2, let figure = Double(words[1]), figure > 0, figure < 1e15 else { return nil }
             figures[String(words[0])] = figure
         }
-        var found = Bandwidths.standard
         for tier in RestoreTier.allCases {
             if let rate = figures["\(tier.rawValue)_bytes_per_s"] { found.bytesPerSecond[tier] = rate }
         }
@@ -66,6 +76,19 @@ enum BandwidthFile {
         found.upload_bytesPerSecond = figures["upload_bytes_per_s"] ?? found.upload_bytesPerSecond
         found.step_us = figures["step_us"] ?? found.step_us
         return found
+    }
+
+    private static func text(_ kind: RestoreKind) -> String {
+        "\(kind.choice.rawValue) \(kind.tier.rawValue) \(kind.size) \(kind.isOnHost ? "host" : "device")"
+    }
+
+    private static func kind(_ words: ArraySlice<Substring>) -> RestoreKind? {
+        let words = words.map { String($0) }
+        guard let choice = RestoreChoice(rawValue: words[0]), let tier = RestoreTier(rawValue: words[1]),
+            let size = Int(words[2]), (0...RestoreKind.largestSize).contains(size),
+            ["host", "device"].contains(words[3])
+        else { return nil }
+        return RestoreKind(choice, tier, size: size, isOnHost: words[3] == "host")
     }
 
     private static func crc(_ bytes: [UInt8]) -> UInt64 { bytes.withUnsafeBytes { Checksum.crc64(Memory($0)) } }

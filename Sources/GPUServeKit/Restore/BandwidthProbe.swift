@@ -18,33 +18,44 @@ extension Bandwidths {
     }
 }
 
-/// Measures with the very reads that restores make, on as many threads.
+/// Measures with the very reads that restores make, on as many threads, into as many different places.
 struct BandwidthProbe: Sendable {
     private static let byteCount = 128 * 1024 * 1024
     private static let workerCount = 4
     private let sources: ChunkSources
-    /// Some chunks of the snapshot, long ones first.
-    private let sample: [ChunkRef]
+    /// Some chunks of the snapshot, long ones first, and where each is put.
+    private let sample: [(chunk: ChunkRef, place: Range<Int>)]
+    private let roomBytes: Int
 
     init(_ sources: ChunkSources) {
         self.sources = sources
+        var sample: [(ChunkRef, Range<Int>)] = []
         var sum = 0
-        sample = sources.manifest.distinctChunks.sorted { $0.byteCount > $1.byteCount }.prefix {
-            sum += $0.byteCount
-            return sum <= BandwidthProbe.byteCount || sum == $0.byteCount
+        for chunk in sources.manifest.distinctChunks.sorted(by: { $0.byteCount > $1.byteCount }) {
+            let room = chunk.byteCount.roundedUp(to: PageBuffer.alignment)
+            guard sum == 0 || sum + room <= Self.byteCount else { break }
+            sample.append((chunk, sum..<sum + room))
+            sum += room
         }
+        self.sample = sample
+        roomBytes = sum
     }
 
     func measure() async -> Bandwidths {
         var found = Bandwidths.standard
+        // Memory that is present, as restores have it.
+        guard !sample.isEmpty, let window = try? HostMemoryPool.shared.window(byteCount: roomBytes) else {
+            return found
+        }
+        let other = try? HostMemoryPool.shared.window(byteCount: roomBytes)
+        // The first pass through the cache may have to fill it, and counts for nothing.
         for mode in [Mode.direct, .cached, .cached, .memory, .remote] {
-            guard let rate = await rate(of: mode), rate > 0 else { continue }
+            guard let rate = await rate(of: mode, window, other), rate > 0 else { continue }
             switch mode {
             case .direct: found.bytesPerSecond[.disk] = rate
             case .cached: found.bytesPerSecond[.pageCache] = rate
             case .remote: found.bytesPerSecond[.remote] = rate
             case .memory:
-                // A checked copy; an unchecked one between devices is somewhat faster, which learning will show.
                 found.bytesPerSecond[.memory] = rate
                 found.bytesPerSecond[.resident] = rate
             }
@@ -55,18 +66,14 @@ struct BandwidthProbe: Sendable {
     private enum Mode { case direct, cached, memory, remote }
 
     /// Bytes a second; nil when a chunk cannot be read that way.
-    private func rate(of mode: Mode) async -> Double? {
-        guard !sample.isEmpty else { return nil }
+    private func rate(of mode: Mode, _ window: HostWindow, _ other: HostWindow?) async -> Double? {
         let start = RestoreClock.now_ns()
         let next = Counter()
         let isDone = await withTaskGroup(of: Bool.self) { group in
             for _ in 0..<Self.workerCount {
                 group.addTask {
-                    let size = sources.manifest.chunkBytes
-                    let buffer = PageBuffer(byteCount: size)
-                    let other = PageBuffer(byteCount: size)
-                    while let chunk = next.take(sample) {
-                        guard await read(chunk, mode, buffer, other) else { return false }
+                    while let index = next.take(sample.count) {
+                        guard await read(sample[index], mode, window, other) else { return false }
                     }
                     return true
                 }
@@ -74,30 +81,41 @@ struct BandwidthProbe: Sendable {
             return await group.reduce(true) { $0 && $1 }
         }
         guard isDone else { return nil }
-        let bytes = sample.reduce(0) { $0 + $1.byteCount }
+        let bytes = sample.reduce(0) { $0 + $1.chunk.byteCount }
         return Double(bytes) / (Double(RestoreClock.now_ns() - start) / 1e9)
     }
 
-    private func read(_ chunk: ChunkRef, _ mode: Mode, _ buffer: PageBuffer, _ other: PageBuffer) async -> Bool {
+    private func read(
+        _ entry: (chunk: ChunkRef, place: Range<Int>), _ mode: Mode, _ window: HostWindow, _ other: HostWindow?
+    ) async -> Bool {
+        let (chunk, place) = entry
+        let memory = MutableMemory(
+            UnsafeMutableRawBufferPointer(start: window.base + place.lowerBound, count: place.count))
+        defer { withExtendedLifetime((window, other)) {} }
         do throws(SnapshotError) {
             if mode == .remote {
                 guard !sources.isLocal(chunk) else { return false }
-                try await sources.store.read(chunk, into: buffer.memory)
+                try await sources.store.read(chunk, into: memory)
                 return true
             }
             let sources = sources
             return try await BlockingThreads.shared.run { () throws(SnapshotError) in
                 if mode == .memory {
+                    guard let other else { return false }
                     // The content does not matter, so nothing is compared.
-                    other.memory.buffer.copyMemory(from: Memory(buffer.memory).buffer)
-                    _ = Checksum.crc64(Memory(other.memory[0..<chunk.byteCount]))
+                    let target = UnsafeMutableRawBufferPointer(start: other.base + place.lowerBound, count: place.count)
+                    _ = Checksum.copy(Memory(memory), to: MutableMemory(target))
                     return true
                 }
                 guard let location = sources.location(of: chunk) else { return false }
-                let room = chunk.byteCount.roundedUp(to: PageBuffer.alignment)
-                try location.pack.read(
-                    at: location.offset, into: buffer.memory[0..<room], mode: mode == .direct ? .direct : .cached)
-                try chunk.verify(Memory(buffer.memory[0..<chunk.byteCount]), in: "a probe")
+                if mode == .direct {
+                    try location.pack.read(at: location.offset, into: memory, mode: .direct)
+                    try chunk.verify(Memory(memory[0..<chunk.byteCount]), in: "a probe")
+                    return true
+                }
+                if try LocalReader.read(location, into: memory, verifies: true) == .pageCache { return true }
+                // Not there yet: brought in for the next pass.
+                try location.pack.read(at: location.offset, into: memory, mode: .cached)
                 return true
             }
         } catch {
@@ -108,9 +126,9 @@ struct BandwidthProbe: Sendable {
     private final class Counter: Sendable {
         private let next = Atomic<Int>(0)
 
-        func take(_ chunks: [ChunkRef]) -> ChunkRef? {
+        func take(_ count: Int) -> Int? {
             let index = next.wrappingAdd(1, ordering: .relaxed).oldValue
-            return index < chunks.count ? chunks[index] : nil
+            return index < count ? index : nil
         }
     }
 }

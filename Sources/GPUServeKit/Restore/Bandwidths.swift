@@ -1,3 +1,5 @@
+internal import Glibc
+
 /// How fast this host moves bytes: what predictions rest on.
 public struct Bandwidths: Sendable, Hashable {
     /// Bytes a second from each tier into place, verified, on all threads together.
@@ -8,6 +10,8 @@ public struct Bandwidths: Sendable, Hashable {
     public var fixed_ms: [RestoreChoice: Double]
     /// What each step takes besides its bytes.
     public var step_us: Double
+    /// What restores took on this host: better than reckoning, for kinds that were seen.
+    var seen: [RestoreKind: SeenRestore] = [:]
 
     /// What holds for a machine of which nothing is known: a fast SSD, one memory channel, PCIe 4, a 10 Gbit/s network.
     public static let standard = Bandwidths(
@@ -25,24 +29,87 @@ public struct Bandwidths: Sendable, Hashable {
         self.step_us = step_us
     }
 
-    /// Learns from a restore: a quarter of the way from what was believed to what was seen.
-    ///
-    /// The tier that gave nearly all of the bytes gets the blame; with little to move the fixed part does.
-    mutating func learn(from report: RestoreReport) {
+    /// Learns from a restore. What such restores take is remembered by kind; the first of a kind is believed at once, later
+    /// ones move it a part of the way, as factors, so that one stall does not spoil the next predictions. For kinds not
+    /// seen yet, the bandwidth of the tier that gave nearly all of the bytes is kept up, or with little to move the fixed part.
+    mutating func learn(from report: RestoreReport, isOnHost: Bool) {
+        let kind = RestoreKind(report.choice, report.bytesByTier, isOnHost: isOnHost)
+        let now = SeenRestore(byteCount: Double(report.bytesByTier.total), time_ms: max(report.ready_ms, 1e-4))
+        seen[kind] = seen[kind].map { $0.moved(towards: now, by: 0.3) } ?? now
         let share = 0.25
         let fixed = fixed_ms[report.choice] ?? 1
         let moved = report.bytesByTier.total
         guard let (tier, bytes) = RestoreTier.allCases.map({ ($0, report.bytesByTier[$0]) }).max(by: { $0.1 < $1.1 }),
             bytes * 10 >= moved * 9, bytes >= 32 * 1024 * 1024
         else {
-            let rest = max(report.ready_ms - (report.predicted_ms - fixed), report.ready_ms / 10)
+            let moving_ms = RestoreTier.allCases.reduce(0.0) {
+                $0 + Double(report.bytesByTier[$1]) / (bytesPerSecond[$1] ?? 1e9) * 1000
+            }
+            let rest = max(report.ready_ms - moving_ms, report.ready_ms / 10)
             fixed_ms[report.choice] = fixed + share * (rest - fixed)
             return
         }
         let time_ms = max(report.ready_ms - fixed, report.ready_ms / 2)
-        let seen = Double(bytes) / time_ms * 1000
-        let believed = bytesPerSecond[tier] ?? seen
-        bytesPerSecond[tier] = believed + share * (seen - believed)
+        let rate = Double(bytes) / time_ms * 1000
+        let believed = bytesPerSecond[tier] ?? rate
+        bytesPerSecond[tier] = believed + share * (rate - believed)
+    }
+
+    /// What a restore of this kind and so many bytes takes, by those that were seen; nil when none was that tells. The kind's
+    /// own size counts first, then the nearest within a factor of 16.
+    func expected_ms(_ kind: RestoreKind, _ byteCount: Int) -> Double? {
+        for distance in 0...2 {
+            for size in distance == 0 ? [kind.size] : [kind.size - distance, kind.size + distance] {
+                var near = kind
+                near.size = size
+                if let found = seen[near] { return found.scaled(to: Double(byteCount), fixed_ms[kind.choice] ?? 1) }
+            }
+        }
+        return nil
+    }
+}
+
+/// Restores that take alike: the same choice, most of the bytes from the same tier, and sizes within a factor of four.
+struct RestoreKind: Sendable, Hashable {
+    var choice: RestoreChoice
+    var tier: RestoreTier
+    /// 0 below 1 MiB; n from 4^(n-1) MiB on.
+    var size: Int
+    /// Whether the host reads and writes all of the destination.
+    var isOnHost: Bool
+
+    /// So that the kinds there can be are few enough to be kept in a small file.
+    static let largestSize = 15
+
+    init(_ choice: RestoreChoice, _ bytes: TierBytes, isOnHost: Bool) {
+        let mebibytes = bytes.total >> 20
+        let size = (Int.bitWidth - mebibytes.leadingZeroBitCount + 1) / 2
+        self.init(choice, bytes.largest, size: min(size, Self.largestSize), isOnHost: isOnHost)
+    }
+
+    init(_ choice: RestoreChoice, _ tier: RestoreTier, size: Int, isOnHost: Bool) {
+        self.choice = choice
+        self.tier = tier
+        self.size = size
+        self.isOnHost = isOnHost
+    }
+}
+
+/// What restores of one kind took.
+struct SeenRestore: Sendable, Hashable {
+    var byteCount: Double
+    var time_ms: Double
+
+    func moved(towards now: SeenRestore, by share: Double) -> SeenRestore {
+        func move(_ old: Double, _ new: Double) -> Double { old > 0 && new > 0 ? old * pow(new / old, share) : new }
+        return SeenRestore(byteCount: move(byteCount, now.byteCount), time_ms: move(time_ms, now.time_ms))
+    }
+
+    /// In proportion to the bytes, but for what is fixed.
+    func scaled(to count: Double, _ fixed_ms: Double) -> Double {
+        guard byteCount > 0 else { return time_ms }
+        let fixed_ms = min(fixed_ms, time_ms / 2)
+        return fixed_ms + (time_ms - fixed_ms) * count / byteCount
     }
 }
 

@@ -1,5 +1,7 @@
 internal import CPosix
 internal import Glibc
+internal import Synchronization
+internal import Transport
 
 /// A snapshot held open in its store, and where each of its chunks lies: in memory or on a disk of this machine, from where
 /// they are read without a detour through tasks, or anywhere the store can get them from.
@@ -12,12 +14,13 @@ struct ChunkSources: Sendable {
 
     var manifest: SnapshotManifest { lease.manifest }
 
-    /// `known` is the snapshot's manifest when the caller has read it before.
+    /// `known` is the snapshot's manifest when the caller has read it before; `wanting` says which chunks will be asked for.
     static func open(
-        _ store: any SnapshotStore, _ id: SnapshotID, knowing known: SnapshotManifest? = nil
+        _ store: any SnapshotStore, _ id: SnapshotID, knowing known: SnapshotManifest? = nil,
+        wanting: @escaping @Sendable (SnapshotManifest) -> [ChunkRef] = { $0.distinctChunks }
     ) async throws(SnapshotError) -> ChunkSources {
         if let directory = store as? DirectorySnapshotStore {
-            let lease = try await directory.directoryLease(id, knowing: known)
+            let lease = try await directory.directoryLease(id, knowing: known, wanting: wanting)
             return ChunkSources(store: store, lease: lease, memory: nil, locations: lease.locations)
         }
         let lease = try await store.lease(id)
@@ -27,7 +30,7 @@ struct ChunkSources: Sendable {
         let tiers = (store as? TieredSnapshotStore)?.tiers ?? []
         var locations: [ContentHash: ChunkLocation] = [:]
         if let directory = tiers.lazy.compactMap({ $0 as? DirectorySnapshotStore }).first {
-            let chunks = lease.manifest.distinctChunks
+            let chunks = wanting(lease.manifest)
             locations = try await BlockingThreads.shared.run { () throws(SnapshotError) in
                 try directory.locate(chunks)
             }
@@ -118,21 +121,24 @@ struct ChunkSources: Sendable {
     }
 }
 
-/// Reads of one chunk, checked piece by piece while the piece is in the core's cache.
+/// Reads of one chunk, checked on the way to its place.
 enum LocalReader {
-    /// Half of a usual second-level cache, so that what was read is still there when it is checked.
-    static let pieceBytes = 512 * 1024
+    /// A piece is read into a buffer that stays in the core's second-level cache, and from there copied and summed in one
+    /// pass that goes past the cache. Reading into place and summing there afterwards moves each byte through memory once
+    /// more; see Benchmarks/bench-restore/TRIES.md.
+    static let pieceBytes = 128 * 1024
+    /// Unchecked reads go into place at once.
+    private static let uncheckedBytes = 1024 * 1024
 
     static func copy(
         _ source: Memory, _ chunk: ChunkRef, into memory: MutableMemory, verifies: Bool
     ) throws(SnapshotError) {
-        var crc: UInt64 = 0
-        for start in stride(from: 0, to: chunk.byteCount, by: pieceBytes) {
-            let range = start..<min(start + pieceBytes, chunk.byteCount)
-            memory[range].buffer.copyMemory(from: source[range].buffer)
-            if verifies { crc = Checksum.crc64(Memory(memory[range]), continuing: crc) }
+        let target = memory[0..<chunk.byteCount]
+        guard verifies else {
+            target.buffer.copyMemory(from: source[0..<chunk.byteCount].buffer)
+            return
         }
-        if verifies, crc != chunk.crc64 { throw corrupt(chunk, "memory", nil) }
+        if Checksum.copy(source[0..<chunk.byteCount], to: target) != chunk.crc64 { throw corrupt(chunk, "memory", nil) }
     }
 
     /// From the page cache as far as it goes; what is left past it, in one read.
@@ -142,25 +148,24 @@ enum LocalReader {
         let chunk = location.chunk
         let file = try location.pack.file()
         var crc: UInt64 = 0
-        var done = 0
-        while done < chunk.byteCount {
-            let piece = memory[done..<min(done + pieceBytes, chunk.byteCount)]
-            let count = cposix_read_cached(
-                file.number, piece.base, piece.count, Int64(location.offset + done))
-            guard count == piece.count else { break }
-            if verifies { crc = Checksum.crc64(Memory(piece), continuing: crc) }
-            done += piece.count
+        let cached = PieceBuffers.withOne { buffer in
+            var done = 0
+            while done < chunk.byteCount {
+                let step = verifies ? pieceBytes : uncheckedBytes
+                let place = memory[done..<min(done + step, chunk.byteCount)]
+                let piece = verifies ? buffer[0..<place.count] : place
+                let count = cposix_read_cached(file.number, piece.base, piece.count, Int64(location.offset + done))
+                guard count == piece.count else { break }
+                if verifies { crc = Checksum.copy(Memory(piece), to: place, continuing: crc) }
+                done += piece.count
+            }
+            return done
         }
-        let cached = done
-        if done < chunk.byteCount {
+        if cached < chunk.byteCount {
             // Padding makes the last block whole, so a reader with room for it needs no second way for the tail.
             let padded = min(memory.count, chunk.byteCount.roundedUp(to: PageBuffer.alignment))
-            try location.pack.read(at: location.offset + done, into: memory[done..<padded], mode: .direct)
-        }
-        while verifies, done < chunk.byteCount {
-            let piece = memory[done..<min(done + pieceBytes, chunk.byteCount)]
-            crc = Checksum.crc64(Memory(piece), continuing: crc)
-            done += piece.count
+            try location.pack.read(at: location.offset + cached, into: memory[cached..<padded], mode: .direct)
+            if verifies { crc = Checksum.crc64(Memory(memory[cached..<chunk.byteCount]), continuing: crc) }
         }
         if verifies, crc != chunk.crc64 { throw corrupt(chunk, file.label, location.offset) }
         return cached * 2 >= chunk.byteCount ? .pageCache : .disk
@@ -170,5 +175,16 @@ enum LocalReader {
         SnapshotError(
             .chunkCorrupt, "chunk \(chunk.hash) does not have its checksum; take it from another store", file: file,
             offset: offset)
+    }
+}
+
+/// Buffers of one piece each, kept for the next read: as many as there ever were readers at once.
+private enum PieceBuffers {
+    private static let kept = Lock<[PageBuffer]>([])
+
+    static func withOne<Result>(_ body: (MutableMemory) -> Result) -> Result {
+        let buffer = kept.withLock { $0.popLast() } ?? PageBuffer(byteCount: LocalReader.pieceBytes)
+        defer { kept.withLock { $0.append(buffer) } }
+        return withExtendedLifetime(buffer) { body(buffer.memory) }
     }
 }

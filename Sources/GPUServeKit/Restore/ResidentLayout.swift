@@ -104,6 +104,12 @@ extension UInt64 {
 }
 
 extension SnapshotManifest {
+    /// Whether each region is described alike, so that the two have the same layout.
+    func hasSamePlaces(as other: SnapshotManifest) -> Bool {
+        chunkBytes == other.chunkBytes && regions.count == other.regions.count
+            && zip(regions, other.regions).allSatisfy { $0.description == $1.description }
+    }
+
     /// Indices of the regions in order of need.
     var needOrder: [Int] {
         regions.indices.sorted {

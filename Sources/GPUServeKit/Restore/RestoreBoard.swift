@@ -20,6 +20,7 @@ final class RestoreBoard: Sendable {
     private let now_ns: @Sendable () -> UInt64
     private let state: Lock<State>
     private let total: Int
+    private let batchBytes: Int
     private let progress: (@Sendable (Int, Int) -> Void)?
 
     init(
@@ -29,18 +30,24 @@ final class RestoreBoard: Sendable {
         self.now_ns = now_ns
         self.progress = progress
         total = plan.bytesByTier.total
+        batchBytes = max(Self.leastBatchBytes, min(Self.mostBatchBytes, total / 16))
         var pending = [Int](repeating: 0, count: plan.manifest.regions.count)
         for step in plan.steps { for region in step.regions { pending[region] += 1 } }
         state = Lock(State(pending: pending))
     }
 
+    /// Work that a thread does before it looks whether others want it: long against a hop, short against a restore, and a
+    /// small share of the whole, so that no worker is left with much when the others are done.
+    private static let (leastBatchBytes, mostBatchBytes) = (512 * 1024, 8 * 1024 * 1024)
+    private static let batchCount = 64
+
     /// The next steps for one worker: several that are short, one that is long. Nil when there are none, or one failed.
-    func nextBatch(bytes: Int, count: Int) -> Range<Int>? {
+    func nextBatch() -> Range<Int>? {
         state.withLock { state in
             guard state.failure == nil, state.next < steps.count else { return nil }
             let first = state.next
             var sum = 0
-            while state.next < steps.count, state.next - first < count, sum < bytes {
+            while state.next < steps.count, state.next - first < Self.batchCount, sum < batchBytes {
                 sum += steps[state.next].byteCount
                 state.next += 1
             }

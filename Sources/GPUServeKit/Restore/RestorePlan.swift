@@ -20,6 +20,8 @@ public struct RestorePlan: Sendable {
     public let predictedFirstRegion_ms: Double
 
     let manifest: SnapshotManifest
+    /// Whether the host reads and writes all of the destination.
+    let isOnHost: Bool
     let layout: ResidentLayout
     let steps: [RestoreStep]
     /// False when the host has what the snapshot wants there.
@@ -49,8 +51,12 @@ public struct RestorePlan: Sendable {
         bytesByTier = bytes
         self.chunkCount = chunkCount
         let clock = RestorePrediction(input.bandwidths, input.devices, choice)
-        predicted_ms = clock.total_ms(steps, hostBytes: bytes.total - steps.reduce(0) { $0 + $1.byteCount })
-        predictedFirstRegion_ms = clock.firstRegion_ms(steps, regionCount: manifest.regions.count)
+        let reckoned_ms = clock.total_ms(steps, hostBytes: bytes.total - steps.reduce(0) { $0 + $1.byteCount })
+        let kind = RestoreKind(choice, bytes, isOnHost: input.devices.allSatisfy(\.isHostVisible))
+        predicted_ms = input.bandwidths.expected_ms(kind, bytes.total) ?? reckoned_ms
+        predictedFirstRegion_ms =
+            clock.firstRegion_ms(steps, regionCount: manifest.regions.count) * predicted_ms / reckoned_ms
+        isOnHost = kind.isOnHost
     }
 }
 
@@ -58,7 +64,8 @@ public struct RestorePlan: Sendable {
 struct RestoreStep: Sendable {
     enum Work: Sendable {
         case read(ChunkRef, RestoreTier, [RestoreTarget])
-        case copy(ResidentPiece, device: Int, arena: Int, offset: Int)
+        /// `chunk` when the piece is one, whole: then its checksum can be checked, and the store asked for it.
+        case copy(ResidentPiece, device: Int, arena: Int, offset: Int, chunk: ChunkRef?)
     }
 
     var work: Work
@@ -74,7 +81,7 @@ struct RestoreStep: Sendable {
     var byteCount: Int {
         switch work {
         case .read(let chunk, _, _): chunk.byteCount
-        case .copy(let piece, _, _, _): piece.byteCount
+        case .copy(let piece, _, _, _, _): piece.byteCount
         }
     }
 }

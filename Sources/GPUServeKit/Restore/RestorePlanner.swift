@@ -9,6 +9,8 @@ enum RestorePlanner {
         var tiers: [ContentHash: RestoreTier]
         /// What is in place already, when the snapshot is to take its place.
         var base: SnapshotManifest?
+        /// Where the base's regions lie, when that is known.
+        var baseLayout: ResidentLayout?
         /// Residents whose memory may be copied from.
         var residents: [KnownResident] = []
         var bandwidths = Bandwidths.standard
@@ -43,27 +45,36 @@ enum RestorePlanner {
             throw RestoreError(.invalidArgument, "a restore needs at least one device")
         }
         for device in input.devices { try Preflight.checkCode(input.manifest, device) }
+        if let base = input.base, let layout = input.baseLayout, base.hasSamePlaces(as: input.manifest) {
+            return try delta(input, base, layout)
+        }
         let layout = try ResidentLayout(input.manifest, deviceCount: input.devices.count)
         if let base = input.base { return try delta(input, base, layout) }
         try Preflight.checkMemory(layout, input.devices)
         let newBytes = layout.devices.map(\.byteCount)
-        let reachable = input.residents.enumerated().filter { $0.element.isReachable }
-        for (index, resident) in reachable
-        where resident.snapshot == input.snapshot && resident.devices.count == input.devices.count {
+        if let index = twin(input) {
             return RestorePlan(input, .clone, layout, copies(of: index, input, layout), newBytes: newBytes)
         }
+        let reachable = input.residents.enumerated().filter { $0.element.isReachable }
         let steps = try reads(input, layout, resident: held(reachable)) { _, _ in true }
         return RestorePlan(input, .full, layout, steps, newBytes: newBytes)
+    }
+
+    /// Whether all of it can be copied from one resident.
+    static func isClone(_ input: Input) -> Bool { input.base == nil && twin(input) != nil }
+
+    /// A resident that has all of it, cut alike.
+    private static func twin(_ input: Input) -> Int? {
+        input.residents.firstIndex {
+            $0.isReachable && $0.snapshot == input.snapshot && $0.devices.count == input.devices.count
+        }
     }
 
     /// The chunks at which the snapshot differs from the base that is in its place.
     private static func delta(
         _ input: Input, _ base: SnapshotManifest, _ layout: ResidentLayout
     ) throws(RestoreError) -> RestorePlan {
-        guard base.chunkBytes == input.manifest.chunkBytes,
-            base.regions.map(\.name) == input.manifest.regions.map(\.name),
-            try ResidentLayout(base, deviceCount: input.devices.count) == layout
-        else {
+        guard try fits(input, base, layout) else {
             throw RestoreError(
                 .layoutDiffers,
                 "the regions of \(SafeName.show(input.manifest.name)) are not those of its base"
@@ -75,6 +86,16 @@ enum RestorePlanner {
         let none = input.devices.map { _ in 0 }
         let isSame = steps.isEmpty && hostChunks(of: input.manifest, over: base).isEmpty
         return RestorePlan(input, isSame ? .attach : .delta, layout, steps, newBytes: none)
+    }
+
+    private static func fits(
+        _ input: Input, _ base: SnapshotManifest, _ layout: ResidentLayout
+    ) throws(RestoreError) -> Bool {
+        if base.hasSamePlaces(as: input.manifest) { return true }
+        guard base.chunkBytes == input.manifest.chunkBytes,
+            base.regions.map(\.name) == input.manifest.regions.map(\.name)
+        else { return false }
+        return try ResidentLayout(base, deviceCount: input.devices.count) == layout
     }
 
     /// A read, or a copy from a device that holds the chunk, for each chunk that `isWanted`, in order of need.
@@ -101,7 +122,9 @@ enum RestorePlanner {
                     for target in found {
                         steps.append(
                             RestoreStep(
-                                work: .copy(piece, device: target.device, arena: target.arena, offset: target.offset),
+                                work: .copy(
+                                    piece, device: target.device, arena: target.arena, offset: target.offset,
+                                    chunk: chunk),
                                 regions: [region]))
                     }
                     continue
@@ -154,8 +177,46 @@ enum RestorePlanner {
         return held
     }
 
-    /// Whole arenas, device by device, in pieces of `copyBytes`.
     private static func copies(of resident: Int, _ input: Input, _ layout: ResidentLayout) -> [RestoreStep] {
+        let isOnHost =
+            input.devices.allSatisfy(\.isHostVisible)
+            && input.residents[resident].devices.allSatisfy { $0.kind == .host }
+        return isOnHost ? chunkCopies(of: resident, input, layout) : arenaCopies(of: resident, layout)
+    }
+
+    /// Chunk by chunk, so that each can be checked while it is copied; parts of regions in pieces of `copyBytes`.
+    private static func chunkCopies(of resident: Int, _ input: Input, _ layout: ResidentLayout) -> [RestoreStep] {
+        var steps: [RestoreStep] = []
+        func add(_ place: ResidentLayout.Place, _ device: Int, _ region: Int, _ range: Range<Int>, _ chunk: ChunkRef?) {
+            let offset = place.offset + range.lowerBound
+            let piece = ResidentPiece(
+                resident: resident, device: device, arena: place.arena, offset: offset, byteCount: range.count)
+            steps.append(
+                RestoreStep(
+                    work: .copy(piece, device: device, arena: place.arena, offset: offset, chunk: chunk),
+                    regions: [region]))
+        }
+        for region in input.manifest.needOrder {
+            for (device, placed) in layout.devices.enumerated() {
+                let place = placed.places[region]
+                guard place.cut.isWhole else {
+                    for start in stride(from: 0, to: place.byteCount, by: copyBytes) {
+                        add(place, device, region, start..<min(start + copyBytes, place.byteCount), nil)
+                    }
+                    continue
+                }
+                var start = 0
+                for chunk in input.manifest.regions[region].content.chunks {
+                    add(place, device, region, start..<start + chunk.byteCount, chunk)
+                    start += chunk.byteCount
+                }
+            }
+        }
+        return steps
+    }
+
+    /// Whole arenas, device by device, in pieces of `copyBytes`.
+    private static func arenaCopies(of resident: Int, _ layout: ResidentLayout) -> [RestoreStep] {
         var steps: [RestoreStep] = []
         for (device, placed) in layout.devices.enumerated() {
             for (arena, memory) in placed.arenas.enumerated() {
@@ -177,7 +238,8 @@ enum RestorePlanner {
                             work: .copy(
                                 ResidentPiece(
                                     resident: resident, device: device, arena: arena, offset: start,
-                                    byteCount: end - start), device: device, arena: arena, offset: start),
+                                    byteCount: end - start), device: device, arena: arena, offset: start,
+                                chunk: nil),
                             regions: touched))
                 }
             }

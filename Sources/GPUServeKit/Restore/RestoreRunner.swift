@@ -14,16 +14,12 @@ struct RestoreRunner: Sendable {
     /// False when what the host has already is what the snapshot wants.
     let bringsHostPart: Bool
 
-    /// Work that a thread does before it looks whether others want it: long against a hop, short against a restore.
-    private static let batchBytes = 8 * 1024 * 1024
-    private static let batchCount = 64
-
     /// Returns when every step is done and verified.
     ///
     /// - Throws: the first failure; no worker runs any more then, and no copy is in flight.
     func run() async throws(RestoreError) {
-        let lanes = try await lanes()
         let windows = hostWindows()
+        let lanes = try await lanes(windows)
         await withTaskGroup(of: Bool.self) { group in
             for _ in 0..<max(1, min(options.workerCount, max(plan.steps.count, 1))) {
                 group.addTask { await work(lanes, windows) }
@@ -37,10 +33,10 @@ struct RestoreRunner: Sendable {
     }
 
     /// Takes steps until there are none. False when one failed.
-    private func work(_ lanes: [DeviceStream], _ windows: [[HostWindow?]]) async -> Bool {
+    private func work(_ lanes: [DeviceStream?], _ windows: [[HostWindow?]]) async -> Bool {
         await guarded { () async throws(RestoreError) in
             let worker = RestoreWorker(self, lanes: lanes, windows: windows)
-            while let batch = board.nextBatch(bytes: Self.batchBytes, count: Self.batchCount) {
+            while let batch = board.nextBatch() {
                 if Task.isCancelled { throw RestoreError.cancelled }
                 try await worker.perform(batch)
             }
@@ -85,14 +81,16 @@ struct RestoreRunner: Sendable {
 
     // MARK: Streams
 
-    /// A stream on each device, and staging on those that the host cannot write to.
-    private func lanes() async throws(RestoreError) -> [DeviceStream] {
-        var lanes: [DeviceStream] = []
+    /// A stream and staging on each device that the host cannot write to.
+    private func lanes(_ windows: [[HostWindow?]]) async throws(RestoreError) -> [DeviceStream?] {
+        var lanes: [DeviceStream?] = []
         for (index, context) in memory.contexts.enumerated() {
+            guard windows[index].contains(where: { $0 == nil }) else {
+                lanes.append(nil)
+                continue
+            }
             do throws(DeviceError) {
-                if let arena = memory.arenas[index].first, try context.hostWindow(of: arena.range) == nil {
-                    try await context.prepareLandings(of: plan.manifest.chunkBytes, count: options.workerCount + 2)
-                }
+                try await context.prepareLandings(of: plan.manifest.chunkBytes, count: options.workerCount + 2)
                 lanes.append(try await context.makeStream())
             } catch {
                 _ = await end(lanes)
@@ -102,9 +100,10 @@ struct RestoreRunner: Sendable {
         return lanes
     }
 
-    private func end(_ lanes: [DeviceStream]) async -> RestoreError? {
+    private func end(_ lanes: [DeviceStream?]) async -> RestoreError? {
         var first: RestoreError?
         for (lane, context) in zip(lanes, memory.contexts) {
+            guard let lane else { continue }
             do throws(DeviceError) { try await context.destroy(lane) } catch { first = first ?? RestoreError(error) }
         }
         return first

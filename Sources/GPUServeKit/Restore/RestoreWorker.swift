@@ -4,12 +4,12 @@ internal import Transport
 /// One of the workers of a restore. Used by one task.
 final class RestoreWorker: Sendable {
     private let run: RestoreRunner
-    private let lanes: [DeviceStream]
+    private let lanes: [DeviceStream?]
     private let windows: [[HostWindow?]]
     /// For chunks that do not go to one place as they are.
     private let bounce: PageBuffer
 
-    init(_ run: RestoreRunner, lanes: [DeviceStream], windows: [[HostWindow?]]) {
+    init(_ run: RestoreRunner, lanes: [DeviceStream?], windows: [[HostWindow?]]) {
         self.run = run
         self.lanes = lanes
         self.windows = windows
@@ -36,8 +36,12 @@ final class RestoreWorker: Sendable {
     }
 
     private func isPlain(_ step: RestoreStep) -> Bool {
-        guard case .read(let chunk, _, let targets) = step.work else { return false }
-        return run.sources.isLocal(chunk) && targets.allSatisfy { windows[$0.device][$0.arena] != nil }
+        switch step.work {
+        case .read(let chunk, _, let targets):
+            run.sources.isLocal(chunk) && targets.allSatisfy { windows[$0.device][$0.arena] != nil }
+        case .copy(let piece, let device, let arena, _, _):
+            windows[device][arena] != nil && run.residents[piece.resident].isOnHost(piece.device)
+        }
     }
 
     /// Reads and places on a blocking thread; what fails there is tried again from where the store can get it.
@@ -54,7 +58,11 @@ final class RestoreWorker: Sendable {
     private func readPlain(_ steps: [RestoreStep]) -> [Int] {
         var failed: [Int] = []
         for (index, step) in steps.enumerated() {
-            guard run.board.failure == nil, case .read(let chunk, _, let targets) = step.work else { break }
+            guard run.board.failure == nil else { break }
+            guard case .read(let chunk, _, let targets) = step.work else {
+                if !copyPlain(step) { failed.append(index) }
+                continue
+            }
             let memory = landing(chunk, targets) ?? bounce.memory
             do throws(SnapshotError) {
                 guard let tier = try run.sources.readLocal(chunk, into: memory, verifies: verifies) else {
@@ -69,6 +77,40 @@ final class RestoreWorker: Sendable {
             }
         }
         return failed
+    }
+
+    /// Copies from one place of the host's memory to another, and checks the piece on the way: against the chunk's checksum,
+    /// or without one against what was copied. False when it is not right.
+    private func copyPlain(_ step: RestoreStep) -> Bool {
+        guard case .copy(let piece, let device, let arena, let offset, let chunk) = step.work,
+            let target = windows[device][arena], let source = run.residents[piece.resident].window(of: piece)
+        else { return false }
+        let from = Memory(UnsafeRawBufferPointer(start: source.base, count: piece.byteCount))
+        let to = MutableMemory(UnsafeMutableRawBufferPointer(start: target.base + offset, count: piece.byteCount))
+        return source.withBytes { _ in
+            guard verifiesClones else {
+                to.buffer.copyMemory(from: from.buffer)
+                run.board.finish(step, from: .resident, isVerified: false)
+                return true
+            }
+            let sum = Checksum.copy(from, to: to)
+            guard sum == chunk?.crc64 ?? Checksum.crc64(Memory(to)) else {
+                run.board.note(damaged(piece, chunk))
+                return false
+            }
+            run.board.finish(step, from: .resident, isVerified: chunk != nil)
+            return true
+        }
+    }
+
+    private var verifiesClones: Bool { run.options.verifiesClones ?? false }
+
+    private func damaged(_ piece: ResidentPiece, _ chunk: ChunkRef?) -> SnapshotError {
+        let device = run.residents[piece.resident].contexts[piece.device].device.id
+        return SnapshotError(
+            .chunkCorrupt,
+            "\(chunk.map { "chunk \($0.hash)" } ?? "a part of a region") in memory of \(device) is not what was restored"
+                + " there; close that resident", file: "\(device)")
     }
 
     /// The first target's own memory, with the room after it, when the chunk can be read right there.
@@ -109,21 +151,39 @@ final class RestoreWorker: Sendable {
         switch step.work {
         case .read(let chunk, _, let targets):
             try await read(step, chunk, targets, isTried: isTried)
-        case .copy(let piece, let device, let arena, let offset):
+        case .copy(let piece, let device, let arena, let offset, let chunk):
             let source = run.residents[piece.resident]
             let context = run.memory.contexts[device]
-            let lane = lanes[device]
+            guard let lane = lanes[device] else {
+                // A copy within the host that was not right.
+                try await readInstead(step, piece, chunk, device, arena, offset)
+                return
+            }
             let target = run.memory.arenas[device][arena].range
             let origin = source.arenas[piece.device][piece.arena].range
             let peer = source.contexts[piece.device]
-            try await Result<Void, RestoreError>.device { () throws(DeviceError) in
+            let isRight = try await Result<Bool, RestoreError>.device { () throws(DeviceError) in
                 let token = try await context.clone(
                     origin.slice(piece.offset, piece.byteCount), of: peer === context ? nil : peer,
                     to: target.slice(offset, piece.byteCount), on: lane)
                 try await context.completed(token)
+                guard verifiesClones else { return true }
+                return try await context.checksum(of: target.slice(offset, piece.byteCount), on: lane)
+                    == peer.checksum(of: origin.slice(piece.offset, piece.byteCount))
             }.get()
-            run.board.finish(step, from: .resident, isVerified: false)
+            guard isRight else { throw RestoreError(damaged(piece, chunk), chunk: chunk?.hash) }
+            run.board.finish(step, from: .resident, isVerified: verifiesClones && chunk != nil)
         }
+    }
+
+    /// Takes a chunk from the store that a resident should have had.
+    private func readInstead(
+        _ step: RestoreStep, _ piece: ResidentPiece, _ chunk: ChunkRef?, _ device: Int, _ arena: Int, _ offset: Int
+    ) async throws(RestoreError) {
+        guard let chunk, let window = windows[device][arena] else { throw RestoreError(damaged(piece, chunk)) }
+        let place = UnsafeMutableRawBufferPointer(start: window.base + offset, count: chunk.byteCount)
+        let tier = try await fetch(chunk, MutableMemory(place), false)
+        run.board.finish(step, from: tier, isVerified: verifies)
     }
 
     private func read(
@@ -169,7 +229,7 @@ final class RestoreWorker: Sendable {
 
     private func upload(_ window: HostWindow, to range: DeviceRange, _ device: Int) async throws(RestoreError) {
         let context = run.memory.contexts[device]
-        let lane = lanes[device]
+        guard let lane = lanes[device] else { preconditionFailure("an upload to memory of the host") }
         try await Result<Void, RestoreError>.device { () throws(DeviceError) in
             try await context.completed(context.copyIn(window, to: range, on: lane))
         }.get()
@@ -179,5 +239,31 @@ final class RestoreWorker: Sendable {
         _ chunk: ChunkRef, _ memory: MutableMemory, _ isTried: Bool
     ) async throws(RestoreError) -> RestoreTier {
         try await run.sources.fetch(chunk, into: memory, verifies: verifies, board: run.board, isTried: isTried)
+    }
+}
+
+extension ResidentMemory {
+    /// Whether the host reads a device's memory directly.
+    func isOnHost(_ device: Int) -> Bool { contexts[device].device.id.kind == .host }
+
+    /// The memory of a piece, where the host reads it directly.
+    func window(of piece: ResidentPiece) -> HostWindow? {
+        guard isOnHost(piece.device) else { return nil }
+        let range = try? arenas[piece.device][piece.arena].range.slice(piece.offset, piece.byteCount)
+        return range.flatMap { try? contexts[piece.device].hostWindow(of: $0) }
+    }
+}
+
+extension GPUContext {
+    /// The checksum of the bytes as they are when nobody writes to them.
+    fileprivate func checksum(of range: DeviceRange) async throws(DeviceError) -> UInt64 {
+        let stream = try makeStream()
+        let sum: UInt64
+        do throws(DeviceError) { sum = try await checksum(of: range, on: stream) } catch {
+            try? destroy(stream)
+            throw error
+        }
+        try destroy(stream)
+        return sum
     }
 }

@@ -115,16 +115,22 @@ public final class Restorer: Sendable {
     private func attach(_ snapshot: SnapshotID) -> Resident? {
         let start_ns = now_ns()
         let (known, predicted_ms) = state.withLock { state in
-            (state.residents.compactMap(\.memory), state.bandwidths.fixed_ms[.attach] ?? 0)
+            (
+                state.residents.compactMap(\.memory),
+                state.bandwidths.expected_ms(RestoreKind(.attach, TierBytes(), isOnHost: isOnHost), 0)
+                    ?? state.bandwidths.fixed_ms[.attach] ?? 0
+            )
         }
         guard let memory = known.first(where: { isHere($0) && $0.attach(snapshot) }) else { return nil }
         let ready_ms = Double(now_ns() - start_ns) / 1e6
         let report = RestoreReport(
             snapshot: snapshot, choice: .attach, ready_ms: ready_ms, firstRegion_ms: ready_ms, planned_ms: ready_ms,
             predicted_ms: predicted_ms, bytesByTier: TierBytes(), verifiedChunkCount: 0, incidents: [])
-        state.withLock { $0.bandwidths.learn(from: report) }
+        state.withLock { $0.bandwidths.learn(from: report, isOnHost: isOnHost) }
         return Resident(counted: memory, self, report)
     }
+
+    private var isOnHost: Bool { devices.allSatisfy { $0.device.id.kind == .host } }
 
     private func isHere(_ memory: ResidentMemory) -> Bool {
         memory.contexts.count == devices.count && zip(memory.contexts, devices).allSatisfy { $0 === $1 }
@@ -161,38 +167,50 @@ public final class Restorer: Sendable {
         var residents: [ResidentMemory]
     }
 
+    /// `over` is what is in place already, and where, when the snapshot is to take its place.
     private func prepare(
-        _ snapshot: SnapshotID, _ options: RestoreOptions, base: SnapshotManifest? = nil
+        _ snapshot: SnapshotID, _ options: RestoreOptions, over base: (SnapshotManifest, ResidentLayout)? = nil
     ) async throws(RestoreError) -> Prepared {
         let sources: ChunkSources
-        let tiers: [ContentHash: RestoreTier]
         do throws(SnapshotError) {
-            sources = try await ChunkSources.open(store, snapshot, knowing: state.withLock { $0.manifests[snapshot] })
+            sources = try await ChunkSources.open(
+                store, snapshot, knowing: state.withLock { $0.manifests[snapshot] },
+                wanting: { Self.wanted($0, base?.0) })
             remember(sources.manifest, snapshot)
-            tiers = try await sources.tiers(of: wanted(sources.manifest, base))
         } catch {
             throw RestoreError(error)
         }
         var input = RestorePlanner.Input(
-            snapshot: snapshot, manifest: sources.manifest, devices: try await deviceStates(), tiers: tiers, base: base,
-            bandwidths: bandwidths)
-        var residents: [ResidentMemory] = []
-        if options.mayClone, base == nil {
-            for memory in state.withLock({ $0.residents.compactMap(\.memory) }) {
-                guard let content = memory.beginReading() else { continue }
-                residents.append(memory)
-                input.residents.append(
-                    RestorePlanner.KnownResident(
-                        snapshot: content.id, manifest: content.manifest, devices: memory.contexts.map(\.device.id),
-                        isReachable: isReachable(memory)))
-            }
-        }
+            snapshot: snapshot, manifest: sources.manifest, devices: try await deviceStates(hasRoom: base != nil),
+            tiers: [:], base: base?.0, baseLayout: base?.1, bandwidths: bandwidths)
+        let residents = options.mayClone && base == nil ? beginReading(&input) : []
         do throws(RestoreError) {
+            // What is cloned as a whole needs nothing of the stores but the host's part.
+            let wanted =
+                RestorePlanner.isClone(input)
+                ? RestorePlanner.hostChunks(of: sources.manifest, over: nil) : Self.wanted(sources.manifest, base?.0)
+            do throws(SnapshotError) { input.tiers = try await sources.tiers(of: wanted) } catch {
+                throw RestoreError(error)
+            }
             return Prepared(plan: try RestorePlanner.plan(input), sources: sources, residents: residents)
         } catch {
             for resident in residents { resident.endReading() }
             throw error
         }
+    }
+
+    /// Keeps all residents from changing, and tells the planner of them.
+    private func beginReading(_ input: inout RestorePlanner.Input) -> [ResidentMemory] {
+        var residents: [ResidentMemory] = []
+        for memory in state.withLock({ $0.residents.compactMap(\.memory) }) {
+            guard let content = memory.beginReading() else { continue }
+            residents.append(memory)
+            input.residents.append(
+                RestorePlanner.KnownResident(
+                    snapshot: content.id, manifest: content.manifest, devices: memory.contexts.map(\.device.id),
+                    isReachable: isReachable(memory)))
+        }
+        return residents
     }
 
     /// Keeps a manifest for the next time; all are forgotten when they are together as long as the longest may be.
@@ -213,7 +231,7 @@ public final class Restorer: Sendable {
     }
 
     /// The chunks that matter: all, or those that a base does not have.
-    private func wanted(_ manifest: SnapshotManifest, _ base: SnapshotManifest?) -> [ChunkRef] {
+    private static func wanted(_ manifest: SnapshotManifest, _ base: SnapshotManifest?) -> [ChunkRef] {
         guard let base else { return manifest.distinctChunks }
         var wanted = Set(RestorePlanner.hostChunks(of: manifest, over: base).map(\.hash))
         for (region, after) in zip(base.regions, manifest.regions) {
@@ -224,13 +242,14 @@ public final class Restorer: Sendable {
         return manifest.distinctChunks.filter { wanted.contains($0.hash) }
     }
 
-    private func deviceStates() async throws(RestoreError) -> [RestorePlanner.DeviceState] {
+    /// With `hasRoom`, how much memory is free does not matter and is not asked.
+    private func deviceStates(hasRoom: Bool) async throws(RestoreError) -> [RestorePlanner.DeviceState] {
         var states: [RestorePlanner.DeviceState] = []
         for context in devices {
             do throws(DeviceError) {
                 states.append(
                     RestorePlanner.DeviceState(
-                        info: context.device, freeBytes: try await context.memoryUse().freeBytes,
+                        info: context.device, freeBytes: hasRoom ? .max : try await context.memoryUse().freeBytes,
                         driverVersion: (context as? CUDAContext)?.driver.version,
                         isHostVisible: context.device.id.kind == .host))
             } catch {
@@ -257,7 +276,7 @@ public final class Restorer: Sendable {
             firstRegion_ms: ms(results.first_ns ?? end_ns), planned_ms: ms(planned_ns),
             predicted_ms: plan.predicted_ms, bytesByTier: results.bytes, verifiedChunkCount: results.verified,
             incidents: results.incidents)
-        state.withLock { $0.bandwidths.learn(from: report) }
+        state.withLock { $0.bandwidths.learn(from: report, isOnHost: plan.isOnHost) }
         return report
     }
 
@@ -271,7 +290,7 @@ public final class Restorer: Sendable {
         let before = try memory.beginChange()
         let prepared: Prepared
         do throws(RestoreError) {
-            prepared = try await prepare(snapshot, options, base: before.manifest)
+            prepared = try await prepare(snapshot, options, over: (before.manifest, memory.layout))
         } catch {
             memory.set(.ready(before.id, before.manifest))
             throw error.over(.untouched)
@@ -307,7 +326,7 @@ public final class Restorer: Sendable {
         }
         let failure = await Task { () -> RestoreError? in
             do throws(RestoreError) {
-                let back = try await self.prepare(before.id, RestoreOptions(), base: tried)
+                let back = try await self.prepare(before.id, RestoreOptions(), over: (tried, memory.layout))
                 let board = RestoreBoard(back.plan, now_ns: self.now_ns, progress: nil)
                 try await self.run(back, memory, board, RestoreOptions())
             } catch {

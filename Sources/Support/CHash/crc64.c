@@ -8,7 +8,9 @@
 static uint64_t table[8][256];
 
 typedef uint64_t (*crc_function)(uint64_t, const uint8_t *, size_t);
+typedef uint64_t (*copy_function)(uint64_t, uint8_t *, const uint8_t *, size_t);
 static crc_function chosen;
+static copy_function chosen_copy;
 static int level;
 
 // The raw register, without the ones before and after.
@@ -26,6 +28,19 @@ static uint64_t by_table(uint64_t crc, const uint8_t *bytes, size_t count) {
     return crc;
 }
 
+// In pieces that stay in the first cache between the copy and the sum.
+static uint64_t copy_in_pieces(uint64_t crc, uint8_t *to, const uint8_t *from, size_t count) {
+    while (count) {
+        size_t piece = count < 16384 ? count : 16384;
+        memcpy(to, from, piece);
+        crc = chosen(crc, to, piece);
+        to += piece;
+        from += piece;
+        count -= piece;
+    }
+    return crc;
+}
+
 // x^n modulo the polynomial, reflected.
 static uint64_t power(int n) {
     uint64_t value = UINT64_C(1) << 63;
@@ -38,7 +53,7 @@ static uint64_t power(int n) {
 
 // Multipliers that move 128 bits `distance` bits on: for the first 8 bytes, and for the other 8. One power less than
 // the distance, since the product of two reflected words comes out shifted by one.
-static uint64_t by_512[2], by_2048[2];
+static uint64_t by_512[2], by_1024[2], by_2048[2];
 
 static void multipliers(uint64_t *pair, int distance) {
     pair[0] = power(distance + 63);
@@ -46,6 +61,7 @@ static void multipliers(uint64_t *pair, int distance) {
 }
 
 #define TARGET_128 __attribute__((target("sse4.2,pclmul")))
+#define TARGET_256 __attribute__((target("avx2,vpclmulqdq,sse4.2,pclmul")))
 #define TARGET_512 __attribute__((target("avx512f,vpclmulqdq,sse4.2,pclmul")))
 
 TARGET_128 static inline __m128i fold_128(__m128i value, __m128i by, __m128i next) {
@@ -63,6 +79,58 @@ TARGET_128 static uint64_t by_128(uint64_t crc, const uint8_t *bytes, size_t cou
     for (bytes += 64, count -= 64; count >= 64; bytes += 64, count -= 64)
         for (int i = 0; i < 4; i++) sum[i] = fold_128(sum[i], by, _mm_loadu_si128((const __m128i *)bytes + i));
     return by_table(by_table(0, (const uint8_t *)sum, sizeof sum), bytes, count);
+}
+
+TARGET_256 static inline __m256i fold_256(__m256i value, __m256i by, __m256i next) {
+    return _mm256_xor_si256(
+        _mm256_xor_si256(_mm256_clmulepi64_epi128(value, by, 0x00), _mm256_clmulepi64_epi128(value, by, 0x11)), next);
+}
+
+// Four accumulators of 32 bytes, kept in names: an array of them ends up in memory.
+#define LOAD_256(i) _mm256_loadu_si256((const __m256i *)(bytes + 32 * i))
+#define BEGIN_256                                                                                                     \
+    const __m256i by = _mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)by_1024));                        \
+    __m256i a = LOAD_256(0), b = LOAD_256(1), c = LOAD_256(2), d = LOAD_256(3);
+#define END_256                                                                                                       \
+    __m256i sum[4] = {a, b, c, d};                                                                                    \
+    return by_128(by_128(0, (const uint8_t *)sum, sizeof sum), bytes, count);
+
+TARGET_256 static uint64_t by_256_bits(uint64_t crc, const uint8_t *bytes, size_t count) {
+    if (count < 256) return by_128(crc, bytes, count);
+    BEGIN_256
+    a = _mm256_xor_si256(a, _mm256_zextsi128_si256(_mm_cvtsi64_si128((long long)crc)));
+    for (bytes += 128, count -= 128; count >= 128; bytes += 128, count -= 128) {
+        a = fold_256(a, by, LOAD_256(0));
+        b = fold_256(b, by, LOAD_256(1));
+        c = fold_256(c, by, LOAD_256(2));
+        d = fold_256(d, by, LOAD_256(3));
+    }
+    END_256
+}
+
+// The same, storing past the caches what it loads: a target that is longer than the cache need not be read for that.
+TARGET_256 static uint64_t copy_by_256(uint64_t crc, uint8_t *to, const uint8_t *bytes, size_t count) {
+    size_t head = (size_t)(-(uintptr_t)to & 31);
+    if (count < 4096 + head) return copy_in_pieces(crc, to, bytes, count);
+    memcpy(to, bytes, head);
+    crc = by_table(crc, bytes, head);
+    to += head, bytes += head, count -= head;
+    BEGIN_256
+#define STORE_256(i, value) _mm256_stream_si256((__m256i *)(to + 32 * i), value)
+    STORE_256(0, a), STORE_256(1, b), STORE_256(2, c), STORE_256(3, d);
+    a = _mm256_xor_si256(a, _mm256_zextsi128_si256(_mm_cvtsi64_si128((long long)crc)));
+    for (to += 128, bytes += 128, count -= 128; count >= 128; to += 128, bytes += 128, count -= 128) {
+        const __m256i p = LOAD_256(0), q = LOAD_256(1), r = LOAD_256(2), s = LOAD_256(3);
+        STORE_256(0, p), STORE_256(1, q), STORE_256(2, r), STORE_256(3, s);
+        a = fold_256(a, by, p);
+        b = fold_256(b, by, q);
+        c = fold_256(c, by, r);
+        d = fold_256(d, by, s);
+    }
+    memcpy(to, bytes, count);
+    // Such stores are not ordered with the ones that will tell others that the bytes are there.
+    _mm_sfence();
+    END_256
 }
 
 TARGET_512 static inline __m512i fold_512(__m512i value, __m512i by, __m512i next) {
@@ -90,13 +158,19 @@ TARGET_512 static uint64_t by_512_bits(uint64_t crc, const uint8_t *bytes, size_
 
 static void choose(void) {
     multipliers(by_512, 512);
+    multipliers(by_1024, 1024);
     multipliers(by_2048, 2048);
     if (__builtin_cpu_supports("pclmul") && __builtin_cpu_supports("sse4.2")) {
         chosen = by_128;
         level = 1;
+        if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("vpclmulqdq")) {
+            chosen = by_256_bits;
+            chosen_copy = copy_by_256;
+            level = 2;
+        }
         if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("vpclmulqdq")) {
             chosen = by_512_bits;
-            level = 2;
+            level = 3;
         }
     }
 }
@@ -114,10 +188,15 @@ __attribute__((constructor)) static void prepare(void) {
         for (int byte = 0; byte < 256; byte++)
             table[slice][byte] = table[0][table[slice - 1][byte] & 0xFF] ^ (table[slice - 1][byte] >> 8);
     chosen = by_table;
+    chosen_copy = copy_in_pieces;
     choose();
 }
 
 uint64_t chash_crc64(uint64_t crc, const void *bytes, size_t count) { return ~chosen(~crc, bytes, count); }
+
+uint64_t chash_copy_crc64(uint64_t crc, void *to, const void *from, size_t count) {
+    return ~chosen_copy(~crc, to, from, count);
+}
 
 uint64_t chash_crc64_portable(uint64_t crc, const void *bytes, size_t count) { return ~by_table(~crc, bytes, count); }
 

@@ -6,6 +6,14 @@ public struct Limits: Sendable, Hashable {
     /// The values used when nobody chose others.
     public static let standard = Limits()
 
+    /// For a client that fetches megabytes an answer, as from an object store: few large reads in place of many small ones.
+    public static let bulk: Limits = {
+        var limits = Limits()
+        limits.upstreamReadBytes = 256 * 1024
+        limits.upstreamBufferBytes = 1024 * 1024
+        return limits
+    }()
+
     // MARK: Request head
 
     /// Longest request head, request line and final empty line included. More is answered with 431.

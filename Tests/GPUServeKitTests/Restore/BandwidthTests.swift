@@ -7,9 +7,14 @@ import Transport
 
 /// What predictions rest on: kept in a file, and learned.
 @Suite struct BandwidthTests {
-    static let some = Bandwidths(
-        bytesPerSecond: [.resident: 5e9, .memory: 4e9, .pageCache: 6.5e9, .disk: 1.25e9, .remote: 1e8],
-        upload_bytesPerSecond: 2e10, fixed_ms: [.attach: 0.01, .clone: 0.5, .delta: 0.75, .full: 1.5], step_us: 7)
+    static let some = {
+        var some = Bandwidths(
+            bytesPerSecond: [.resident: 5e9, .memory: 4e9, .pageCache: 6.5e9, .disk: 1.25e9, .remote: 1e8],
+            upload_bytesPerSecond: 2e10, fixed_ms: [.attach: 0.01, .clone: 0.5, .delta: 0.75, .full: 1.5], step_us: 7)
+        some.seen[RestoreKind(.full, .pageCache, size: 5, isOnHost: true)] = SeenRestore(byteCount: 5e8, time_ms: 71.5)
+        some.seen[RestoreKind(.attach, .resident, size: 0, isOnHost: false)] = SeenRestore(byteCount: 0, time_ms: 0.002)
+        return some
+    }()
 
     @Test func `a file gives back what was kept, to nobody else`() throws {
         let scratch = try ScratchDirectory()
@@ -30,7 +35,7 @@ import Transport
             #expect(BandwidthFile.decode(Array(bytes[..<index])) == nil)
         }
         #expect(BandwidthFile.decode(bytes, machine: "machine 1 1") == nil)
-        #expect(BandwidthFile.decode([UInt8](repeating: 65, count: 5000)) == nil)
+        #expect(BandwidthFile.decode([UInt8](repeating: 65, count: 70_000)) == nil)
     }
 
     @Test func `a missing or damaged file is made by a probe`() async throws {
@@ -43,6 +48,47 @@ import Transport
         ScratchDirectory.write(Array("nonsense".utf8), to: path)
         _ = try await Bandwidths.kept(at: path, orProbing: fixture.disk, fixture.snapshot.id)
         #expect(BandwidthFile.read(path).flatMap { BandwidthFile.decode($0) } != nil)
+    }
+
+    private static func report(
+        _ choice: RestoreChoice, _ tier: RestoreTier, _ byteCount: Int, _ time_ms: Double
+    ) -> RestoreReport {
+        var bytes = TierBytes()
+        bytes[tier] = byteCount
+        return RestoreReport(
+            snapshot: RestorePlannerTests.id(1), choice: choice, ready_ms: time_ms, firstRegion_ms: 0, planned_ms: 0,
+            predicted_ms: 0, bytesByTier: bytes, verifiedChunkCount: 0, incidents: [])
+    }
+
+    @Test func `the first restore of a kind is believed at once, and one stall hardly`() throws {
+        var bandwidths = Bandwidths.standard
+        let kind = RestoreKind(.full, .pageCache, size: 5, isOnHost: true)
+        #expect(bandwidths.expected_ms(kind, 500_000_000) == nil)
+        bandwidths.learn(from: Self.report(.full, .pageCache, 500_000_000, 100), isOnHost: true)
+        #expect(bandwidths.expected_ms(kind, 500_000_000) == 100)
+        // Ten times as long once.
+        bandwidths.learn(from: Self.report(.full, .pageCache, 500_000_000, 1000), isOnHost: true)
+        let after = try #require(bandwidths.expected_ms(kind, 500_000_000))
+        #expect(after > 195 && after < 205, "10 to the power of 0.3 is 2: \(after)")
+    }
+
+    @Test func `what was seen is scaled to other sizes, and to no other kind`() throws {
+        var bandwidths = Bandwidths.standard
+        bandwidths.fixed_ms[.full] = 2
+        var bytes = TierBytes()
+        bytes[.pageCache] = 500_000_000
+        let kind = RestoreKind(.full, bytes, isOnHost: true)
+        #expect(kind.size == 5)
+        bandwidths.learn(from: Self.report(.full, .pageCache, 500_000_000, 102), isOnHost: true)
+        bytes[.pageCache] = 2_000_000_000
+        let larger = RestoreKind(.full, bytes, isOnHost: true)
+        #expect(larger.size == 6)
+        #expect(bandwidths.expected_ms(larger, 2_000_000_000) == 402)
+        bytes[.pageCache] = 1_000_000
+        #expect(bandwidths.expected_ms(RestoreKind(.full, bytes, isOnHost: true), 1_000_000) == nil, "too far to tell")
+        #expect(bandwidths.expected_ms(RestoreKind(.full, .disk, size: 5, isOnHost: true), 500_000_000) == nil)
+        #expect(bandwidths.expected_ms(RestoreKind(.delta, .pageCache, size: 5, isOnHost: true), 500_000_000) == nil)
+        #expect(bandwidths.expected_ms(RestoreKind(.full, .pageCache, size: 5, isOnHost: false), 500_000_000) == nil)
     }
 
     /// With a clock that goes on by the same step each time it is read, what a restore takes is known, and predictions must

@@ -60,6 +60,36 @@ import Testing
         try await clone.expect(setup.fixture.regions)
     }
 
+    @Test func `a clone is checked, and what is wrong in its source comes from the store`() async throws {
+        let setup = try await Setup()
+        let first = try await setup.restorer.restore(setup.fixture.snapshot.id)
+        // Somebody wrote to the resident's memory.
+        try #require(try first.window(of: "r4")).withBytes { $0[9000] ^= 1 }
+        let (other, pool) = try RestoreFixture.host(1)
+        let restorer = Restorer(store: setup.fixture.disk, devices: [other])
+        restorer.learn(of: first)
+        let unchecked = try await restorer.restore(
+            setup.fixture.snapshot.id, RestoreOptions(verifiesClones: false, mayAttach: false))
+        #expect(try await unchecked.bytes(of: "r4") == first.bytes(of: "r4"))
+        let hostPart = RestorePlanner.hostChunks(of: setup.fixture.snapshot.manifest, over: nil)
+        #expect(unchecked.report.verifiedChunkCount == hostPart.count)
+        try await unchecked.close()
+        let clone = try await restorer.restore(setup.fixture.snapshot.id, RestoreOptions(mayAttach: false))
+        #expect(clone.report.choice == .clone)
+        #expect(clone.report.incidents.map(\.code) == [.chunkCorrupt])
+        #expect(clone.report.verifiedChunkCount == setup.fixture.snapshot.chunkCount)
+        try await clone.expect(setup.fixture.regions)
+        try await clone.close()
+        // With the store damaged as well there is nothing to take it from.
+        let chunk = setup.fixture.snapshot.manifest.regions[4].content.chunks[1]
+        try setup.fixture.damage(chunk)
+        let error = await failure {
+            _ = try await restorer.restore(setup.fixture.snapshot.id, RestoreOptions(mayAttach: false))
+        }
+        #expect(error?.code == .chunkCorrupt && error?.chunk == chunk.hash)
+        await pool.expectEmpty()
+    }
+
     @Test func `a variant takes its base's place by what differs, and back`() async throws {
         let setup = try await Setup()
         let resident = try await setup.restorer.restore(setup.fixture.snapshot.id)

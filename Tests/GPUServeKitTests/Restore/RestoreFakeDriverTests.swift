@@ -31,7 +31,33 @@ extension FakeDriverTests {
                 let clone = try await restorer.restore(setup.variant, RestoreOptions(mayAttach: false))
                 #expect(clone.report.choice == .clone)
                 try await clone.expect(setup.variantRegions)
+                let hostPart = RestorePlanner.hostChunks(of: setup.fixture.snapshot.manifest, over: nil)
+                #expect(clone.report.verifiedChunkCount == hostPart.count, "a device is asked to only when told to")
                 try await clone.close()
+                let checked = try await restorer.restore(
+                    setup.variant, RestoreOptions(verifiesClones: true, mayAttach: false))
+                try await checked.expect(setup.variantRegions)
+                try await checked.close()
+                try await resident.close()
+            }
+        }
+
+        @Test func `two devices get their shards, and what they hold makes the same snapshot again`() async throws {
+            let fixture = try await RestoreFixture()
+            let regions = ResidentTests.shardedRegions()
+            let made = try await fixture.disk.create(from: MemorySource(regions), RestoreFixture.options)
+            try await withContexts(2) { contexts in
+                let resident = try await Restorer(store: fixture.disk, devices: contexts).restore(made.id)
+                for device in 0..<2 {
+                    for (description, bytes) in regions {
+                        #expect(
+                            try await resident.bytes(of: description.name, on: device)
+                                == ResidentTests.part(description, bytes, device, 2), "\(description.name) \(device)")
+                    }
+                }
+                let again = try await fixture.disk.create(from: ResidentSource(resident), RestoreFixture.options)
+                #expect(again.storedChunkCount == 0)
+                #expect(again.manifest.regions == made.manifest.regions)
                 try await resident.close()
             }
         }

@@ -110,9 +110,19 @@ import Testing
         ]
         let plan = try Planner.plan(input)
         #expect(plan.choice == .clone)
-        #expect(plan.steps.count == 1)
-        #expect(plan.steps[0].regions == [0, 1])
+        // Chunk by chunk within the host, so that each can be checked on the way.
+        #expect(plan.steps.map(\.regions) == [[0], [0], [1], [1]])
+        let checks = plan.steps.map {
+            if case .copy(_, _, _, _, let chunk) = $0.work { chunk?.crc64 } else { UInt64?.none }
+        }
+        #expect(checks == [1, 2, 3, 1])
         #expect(plan.bytesByTier[.resident] == 16384)
+        #expect(Planner.isClone(input))
+        // Whole arenas where devices do the copying.
+        input.devices = [Self.device(.cuda, 1)]
+        input.residents[0].devices = [DeviceID(.cuda, 0)]
+        let whole = try Planner.plan(input)
+        #expect(whole.steps.count == 1 && whole.steps[0].regions == [0, 1])
         input.residents[0].isReachable = false
         #expect(try Planner.plan(input).choice == .full)
     }

@@ -26,6 +26,28 @@ import Wire
         #expect(try await store.verify(made.id) == [])
     }
 
+    @Test func `many chunks are looked for in a listing, and one by one only where it does not show them`() async throws
+    {
+        let fake = FakeObjectStore(pageCount: 7)
+        let store = fake.store()
+        let made = try await store.create(from: Self.source(1), Self.options)
+        let chunks = made.manifest.distinctChunks
+        try #require(chunks.count > 8)
+        let absent = ChunkRef(hash: ContentHash(of: [1]), crc64: 1, byteCount: 1)
+        let before = fake.requests.count
+        #expect(try await store.holds(chunks + [absent]) == chunks.map { _ in true } + [false])
+        let asked = fake.requests.dropFirst(before)
+        let pages = asked.filter { $0.contains("list-type=2") }.count
+        #expect(pages == 1, "as few chunks as these are worth one page: \(asked)")
+        #expect(asked.filter { $0.hasPrefix("HEAD") }.count == chunks.count - 7 + 1)
+        // A web server that cannot list is asked for each.
+        let readOnly = fake.store(isReadOnly: true)
+        let start = fake.requests.count
+        #expect(try await readOnly.holds(chunks) == chunks.map { _ in true })
+        #expect(fake.requests.dropFirst(start).allSatisfy { $0.hasPrefix("HEAD") })
+        #expect(fake.requests.count - start == chunks.count)
+    }
+
     @Test func `a truncated body goes on where it broke`() async throws {
         let fake = FakeObjectStore { number, line in
             line.hasPrefix("GET /bucket/models/chunks") && number % 2 == 0 ? .truncated(1500) : nil

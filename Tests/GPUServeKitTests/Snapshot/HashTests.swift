@@ -45,12 +45,33 @@ import Testing
             for count in Array(0...700) + [1023, 1024, 1025, 2048, 4095, 4096, 4900] {
                 let base = buffer.baseAddress! + count % 17
                 #expect(chash_crc64(7, base, count) == chash_crc64_portable(7, base, count), "length \(count)")
+                expectCopy(base, count, "length \(count)")
                 var (one, other) = ([UInt8](repeating: 0, count: 32), [UInt8](repeating: 0, count: 32))
                 chash_sha256_of(base, count, &one)
                 chash_sha256_of_portable(base, count, &other)
                 #expect(one == other, "length \(count)")
             }
         }
+    }
+
+    @Test func `a copy that is summed is a copy, at every length and alignment`() {
+        let bytes = TestBytes.random(count: 300_000, seed: 4)
+        bytes.withUnsafeBytes { buffer in
+            for count in [4095, 4096, 4127, 4128, 4224, 5000, 65_536, 131_072, 299_000] {
+                for shift in [0, 1, 16, 31] { expectCopy(buffer.baseAddress! + shift, count, "\(count) from \(shift)") }
+            }
+        }
+    }
+
+    /// Into the middle of a longer buffer, whose other bytes must stay.
+    private func expectCopy(_ base: UnsafeRawPointer, _ count: Int, _ note: Comment) {
+        var target = [UInt8](repeating: 0xA5, count: count + 128)
+        let shift = count % 64
+        let crc = target.withUnsafeMutableBytes { chash_copy_crc64(7, $0.baseAddress! + shift, base, count) }
+        #expect(crc == chash_crc64_portable(7, base, count), note)
+        #expect(target[shift..<shift + count].elementsEqual(UnsafeRawBufferPointer(start: base, count: count)), note)
+        #expect(
+            target[..<shift].allSatisfy { $0 == 0xA5 } && target[(shift + count)...].allSatisfy { $0 == 0xA5 }, note)
     }
 
     @Test func `a checksum in pieces is that of the whole`() {

@@ -74,10 +74,11 @@ public final class DirectorySnapshotStore: SnapshotStore {
         try await directoryLease(id)
     }
 
-    /// A lease that also knows where the chunks lie. A manifest that the caller knows, which its name vouches for, is not
-    /// read again.
+    /// A lease that also knows where the chunks lie, or those that are `wanting`. A manifest that the caller knows, which its
+    /// name vouches for, is not read again.
     func directoryLease(
-        _ id: SnapshotID, knowing known: SnapshotManifest? = nil
+        _ id: SnapshotID, knowing known: SnapshotManifest? = nil,
+        wanting: @escaping @Sendable (SnapshotManifest) -> [ChunkRef] = { $0.distinctChunks }
     ) async throws(SnapshotError) -> DirectoryLease {
         try await BlockingThreads.shared.run { [self] () throws(SnapshotError) in
             let file = try open(id)
@@ -85,7 +86,7 @@ public final class DirectorySnapshotStore: SnapshotStore {
             guard try file.tryLock(exclusive: false), try file.isLinked() else { throw missing(id) }
             let manifest = if let known { known } else { try read(file, id) }
             return DirectoryLease(
-                id: id, manifest: manifest, file: file, locations: try locate(manifest.distinctChunks))
+                id: id, manifest: manifest, file: file, locations: try locate(wanting(manifest)))
         }
     }
 
@@ -235,7 +236,7 @@ final class DirectoryLease: SnapshotLease {
     let id: SnapshotID
     let manifest: SnapshotManifest
     private let file: Descriptor
-    /// Where its chunks lie. Chunks that the store has lost are not in it.
+    /// Where the chunks lie that were asked for. Chunks that the store has lost are not in it.
     let locations: [ContentHash: ChunkLocation]
 
     init(id: SnapshotID, manifest: SnapshotManifest, file: Descriptor, locations: [ContentHash: ChunkLocation]) {

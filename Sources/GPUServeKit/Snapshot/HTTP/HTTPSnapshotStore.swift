@@ -143,12 +143,38 @@ public final class HTTPSnapshotStore: SnapshotStore {
 
     // MARK: Chunks
 
-    /// See `SnapshotStore.holds`. One request for each chunk.
+    /// See `SnapshotStore.holds`. For many chunks a listing, as long as it pays, says most at once; those that are not in it
+    /// are asked for one by one, a few at a time.
     public func holds(_ chunks: [ChunkRef]) async throws(SnapshotError) -> [Bool] {
-        var held: [Bool] = []
-        for chunk in chunks { held.append(try await age_s(chunk) != nil) }
+        var held = [Bool](repeating: false, count: chunks.count)
+        if !isReadOnly, chunks.count > Self.fewCount {
+            // A page is worth a thousand chunks and costs about as much as ten questions.
+            let objects = try await objects("chunks/", pageLimit: 1 + chunks.count / 50)
+            let listed = Set(objects.compactMap { ContentHash(hex: $0.key.split(separator: "/").last ?? "") })
+            held = chunks.map { listed.contains($0.hash) }
+        }
+        let open = chunks.indices.filter { !held[$0] }
+        let answers = await withTaskGroup(of: (Int, Result<Bool, SnapshotError>).self) { group in
+            var answers: [(Int, Result<Bool, SnapshotError>)] = []
+            for (number, index) in open.enumerated() {
+                if number >= Self.fewCount, let answer = await group.next() { answers.append(answer) }
+                group.addTask {
+                    do throws(SnapshotError) {
+                        return (index, .success(try await self.age_s(chunks[index]) != nil))
+                    } catch {
+                        return (index, .failure(error))
+                    }
+                }
+            }
+            for await answer in group { answers.append(answer) }
+            return answers
+        }
+        for (index, answer) in answers { held[index] = try answer.get() }
         return held
     }
+
+    /// Questions that are asked at once, and up to which a listing does not pay.
+    private static let fewCount = 8
 
     /// How many seconds ago a chunk was stored; nil when it is not there.
     func age_s(_ chunk: ChunkRef) async throws(SnapshotError) -> Int? {
@@ -250,8 +276,9 @@ public final class HTTPSnapshotStore: SnapshotStore {
         var byteCount: Int
     }
 
-    /// All objects whose key, after the store's own prefix, begins with `prefix` (ListObjectsV2).
-    private func objects(_ prefix: String) async throws(SnapshotError) -> [Object] {
+    /// All objects whose key, after the store's own prefix, begins with `prefix` (ListObjectsV2), or those of the first
+    /// `pageLimit` pages.
+    private func objects(_ prefix: String, pageLimit: Int = .max) async throws(SnapshotError) -> [Object] {
         guard !isReadOnly else {
             throw SnapshotError(.invalidArgument, "a plain web server cannot list: name the snapshot", file: name)
         }
@@ -262,7 +289,9 @@ public final class HTTPSnapshotStore: SnapshotStore {
             limits: limits, now: client.now, pause: client.pause)
         var objects: [Object] = []
         var token: String?
+        var pageCount = 0
         repeat {
+            pageCount += 1
             var call = S3Client.Call(method: .get, key: "")
             call.query =
                 [("list-type", "2"), ("prefix", own + prefix)] + (token.map { [("continuation-token", $0)] } ?? [])
@@ -284,7 +313,7 @@ public final class HTTPSnapshotStore: SnapshotStore {
                 throw SnapshotError(.network, "the object store lists the same page twice", file: name)
             }
             token = S3Text.elements("IsTruncated", in: text).first == "true" ? next : nil
-        } while token != nil
+        } while token != nil && pageCount < pageLimit
         return objects
     }
 }

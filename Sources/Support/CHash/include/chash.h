@@ -10,7 +10,11 @@
 /// Specification, 64b CRC: polynomial 0xAD93D23594C93659, reflected, all ones before and after. Also S3's CRC64NVME.)
 uint64_t chash_crc64(uint64_t crc, const void *bytes, size_t count);
 
-/// The same by tables of 8 x 256 words.
+/// Copies `count` bytes, which must not overlap, and gives their CRC as `chash_crc64` does: one pass over the memory in place
+/// of two. What is 4 KiB or longer goes past the caches, so use it for targets that nobody reads next.
+uint64_t chash_copy_crc64(uint64_t crc, void *to, const void *from, size_t count);
+
+/// The same as `chash_crc64` by tables of 8 x 256 words.
 uint64_t chash_crc64_portable(uint64_t crc, const void *bytes, size_t count);
 
 /// SHA-256 (FIPS 180-4) in the making.
@@ -29,6 +33,6 @@ void chash_sha256_of(const void *bytes, size_t count, uint8_t *digest);
 /// The same by plain arithmetic.
 void chash_sha256_of_portable(const void *bytes, size_t count, uint8_t *digest);
 
-/// Which forms are in use: 0 portable, 1 with the processor's instructions, 2 with 512-bit vectors.
+/// Which forms are in use: 0 portable, 1 with the processor's instructions, 2 and 3 with vectors of 256 and 512 bits.
 int chash_crc64_level(void);
 int chash_sha256_level(void);
