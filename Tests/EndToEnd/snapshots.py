@@ -11,6 +11,7 @@ import numpy
 import pytest
 from gateway import ROOT
 from safetensors.numpy import save_file
+from waiting import DEADLINE_S
 
 # What each kind of real object server needs, and what installs it.
 SERVERS = {
@@ -37,7 +38,8 @@ class Gpuserve:
     def __call__(self, verb: str, *words: str, store: str = "store", status: int = 0, env: dict | None = None):
         """What it printed as JSON, or on standard error when there is none; `status` is what it must end with."""
         finished = subprocess.run(
-            self.command(verb, *words, store=store), capture_output=True, text=True, env=self.environment | (env or {})
+            self.command(verb, *words, store=store), capture_output=True, text=True, env=self.environment | (env or {}),
+            timeout=DEADLINE_S,
         )
         assert finished.returncode == status, finished.stdout + finished.stderr
         return json.loads(finished.stdout) if finished.stdout else finished.stderr
