@@ -117,8 +117,9 @@ import Testing
             #expect(wanted.count == 2 && found.count == 2)
             for (one, other) in zip(wanted, found) {
                 let worst = zip(one, other).map { abs($0 - $1) }.max() ?? .infinity
-                #expect(worst < 1e-3, "logits differ by \(worst)")
-                #expect((one.max() ?? 0) - (one.min() ?? 0) > 0.1, "logits of a model that says something")
+                // The host rounds queries and the sums of attention to half precision, as llama.cpp does; a device does not.
+                #expect(worst < 0.02, "logits differ by \(worst)")
+                #expect((one.max() ?? 0) - (one.min() ?? 0) > 1, "logits of a model that says something")
             }
         }
         try await context.close()

@@ -76,8 +76,8 @@ struct KernelTests {
         )
         mk_halve(keys, Int32(keys.count), &halfKeys)
         mk_halve(values, Int32(values.count), &halfValues)
-        var (scores, out) = ([Float](repeating: 0, count: count), [Float](repeating: 0, count: size))
-        mk_attend(q, Int32(size), halfKeys, halfValues, stride, Int32(count), 0.25, &scores, &out)
+        var out = [Float](repeating: 0, count: size)
+        mk_attend(q, Int32(size), halfKeys, halfValues, stride, Int32(count), 0.25, &out)
         let raw = (0..<count).map { p in (0..<size).reduce(0.0) { $0 + Double(q[$1] * keys[p * stride + $1]) } * 0.25 }
         let weights = raw.map { exp2($0 * 1.4426950408889634) }
         for i in 0..<size {
@@ -85,6 +85,22 @@ struct KernelTests {
                 (0..<count).reduce(0.0) { $0 + weights[$1] * Double(values[$1 * stride + i]) } / weights.reduce(0, +)
             #expect(abs(Double(out[i]) - wanted) < 5e-3)
         }
+    }
+
+    @Test(arguments: ["plain", "avx2", "avx512-vnni"])
+    func gatesAndRotationsAreThoseOfTheFormulas(_ instructions: String) {
+        guard mk_use(instructions) != 0 else { return print("skipped: this processor has no \(instructions)") }
+        let x = (0..<64).map { Float($0) * 3.2 - 100 }
+        var gate = x
+        mk_gate(&gate, [Float](repeating: 2, count: 64), 64)
+        for (found, x) in zip(gate, x) {
+            let wanted = 2 * Double(x) / (1 + exp2(-Double(x) * 1.4426950408889634))
+            #expect(abs(Double(found) - wanted) <= 1e-6 * max(1, abs(wanted)))
+        }
+        // A quarter turn, and none.
+        var head: [Float] = [1, 2, 3, 4]
+        mk_rotate(&head, 4, [0, 1, 1, 0])
+        #expect(head == [-2, 1, 3, 4])
     }
 
     @Test func rowsThatDoNotFillBlocksHaveNoSize() {

@@ -112,8 +112,8 @@ void mk_multiply(int type, const void *weights, int columns, int first, int last
 }
 
 void mk_attend(const float *q, int size, const uint16_t *keys, const uint16_t *values, size_t stride, int count, float scale,
-               float *scores, float *out) {
-    chosen()->attend(q, size, keys, values, stride, count, scale, scores, out);
+               float *out) {
+    chosen()->attend(q, size, keys, values, stride, count, scale, out);
 }
 
 void mk_halve(const float *x, int count, uint16_t *out) { chosen()->halve(x, count, out); }
@@ -125,6 +125,6 @@ void mk_rms_norm(const float *x, const float *weight, int count, float epsilon, 
     for (int i = 0; i < count; i++) out[i] = x[i] * scale * weight[i];
 }
 
-void mk_gate(float *gate, const float *up, int count) {
-    for (int i = 0; i < count; i++) gate[i] = gate[i] / (1.0f + __builtin_expf(-gate[i])) * up[i];
-}
+void mk_rotate(float *x, int size, const float *turns) { chosen()->rotate(x, size, turns); }
+
+void mk_gate(float *gate, const float *up, int count) { chosen()->gate(gate, up, count); }

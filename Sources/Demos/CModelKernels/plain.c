@@ -87,26 +87,42 @@ static void multiply(int type, const void *weights, int columns, int first, int 
                     blocks + (size_t)t * (size_t)(columns / 32));
 }
 
-static void attend(const float *q, int size, const uint16_t *keys, const uint16_t *values, size_t stride, int count,
-                   float scale, float *scores, float *out) {
-    float most = -INFINITY, sum = 0;
-    for (int p = 0; p < count; p++) {
-        float score = 0;
-        for (int i = 0; i < size; i++) score += q[i] * from_half(keys[(size_t)p * stride + (size_t)i]);
-        scores[p] = score * scale;
-        most = fmaxf(most, scores[p]);
-    }
-    memset(out, 0, (size_t)size * sizeof(float));
-    for (int p = 0; p < count; p++) {
-        float weight = expf(scores[p] - most);
-        sum += weight;
-        for (int i = 0; i < size; i++) out[i] += weight * from_half(values[(size_t)p * stride + (size_t)i]);
-    }
-    for (int i = 0; i < size; i++) out[i] /= sum;
-}
-
 static void halve(const float *x, int count, uint16_t *out) {
     for (int i = 0; i < count; i++) out[i] = to_half(x[i]);
 }
 
-const mk_table mk_table_plain = {"plain", always, quantize, multiply, attend, halve};
+static void attend(const float *q, int size, const uint16_t *keys, const uint16_t *values, size_t stride, int count,
+                   float scale, float *out) {
+    float most = -INFINITY, sum = 0;
+    memset(out, 0, (size_t)size * sizeof(float));
+    for (int p = 0; p < count; p++, keys += stride, values += stride) {
+        float score = 0, weight = 1;
+        for (int i = 0; i < size; i++) score += from_half(to_half(q[i])) * from_half(keys[i]);
+        score *= scale;
+        if (score > most) {
+            float shrink = expf(most - score);
+            most = score;
+            sum *= shrink;
+            for (int i = 0; i < size; i++) out[i] = from_half(to_half(out[i] * shrink));
+        } else {
+            weight = expf(score - most);
+        }
+        sum += weight;
+        for (int i = 0; i < size; i++) out[i] = from_half(to_half(out[i] + weight * from_half(values[i])));
+    }
+    for (int i = 0; i < size; i++) out[i] /= sum;
+}
+
+static void rotate(float *x, int size, const float *turns) {
+    for (int i = 0; i < size; i += 2) {
+        float a = x[i], b = x[i + 1];
+        x[i] = a * turns[i] - b * turns[i + 1];
+        x[i + 1] = a * turns[i + 1] + b * turns[i];
+    }
+}
+
+static void gate(float *x, const float *up, int count) {
+    for (int i = 0; i < count; i++) x[i] = x[i] / (1 + expf(-x[i])) * up[i];
+}
+
+const mk_table mk_table_plain = {"plain", always, quantize, multiply, attend, halve, rotate, gate};

@@ -25,11 +25,8 @@ static inline __m256 products(__m256i u, __m256i s) { return _mm256_cvtepi32_ps(
 
 static inline __m256i quants(const mk_block *a) { return _mm256_loadu_si256((const __m256i *)a->q); }
 
-// (d, m) of the weights times (d, s) of the activations, in the two lowest lanes.
-static inline __m128 scales(uint32_t weights, const mk_block *a) {
-    __m128 w = _mm_cvtph_ps(_mm_cvtsi32_si128((int)weights));
-    return _mm_mul_ps(w, _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)a)));
-}
+// (d, s) of the activations, in the two lowest lanes.
+static inline __m128 scales(const mk_block *a) { return _mm_castsi128_ps(_mm_loadl_epi64((const __m128i *)a)); }
 
 static inline uint32_t load32(const void *at) {
     uint32_t value;
@@ -47,12 +44,13 @@ static inline __attribute__((always_inline)) void row_q4_1(const q4_1_block *w, 
     EACH_TOKEN total[t] = _mm256_setzero_ps(), rest[t] = _mm_setzero_ps();
     for (int b = 0; b < n; b++) {
         __m256i q = nibbles(w[b].q);
-        uint32_t dm = load32(&w[b].d);
+        __m128 dm = _mm_cvtph_ps(_mm_cvtsi32_si128((int)load32(&w[b].d)));
         EACH_TOKEN {
             const mk_block *part = a + (size_t)t * stride + b;
-            __m128 scale = scales(dm, part);
-            rest[t] = _mm_add_ps(rest[t], scale);
-            total[t] = _mm256_fmadd_ps(_mm256_broadcastss_ps(scale), products(q, quants(part)), total[t]);
+            // The second lane sums m * s.
+            rest[t] = _mm_fmadd_ps(dm, scales(part), rest[t]);
+            __m256 scale = _mm256_broadcastss_ps(_mm_mul_ss(dm, scales(part)));
+            total[t] = _mm256_fmadd_ps(scale, products(q, quants(part)), total[t]);
         }
     }
     EACH_TOKEN y[t] = sum8(total[t]) + _mm_cvtss_f32(_mm_movehdup_ps(rest[t]));
@@ -193,32 +191,87 @@ static void quantize(const float *x, int count, mk_block *blocks) {
     }
 }
 
-static void attend(const float *q, int size, const uint16_t *keys, const uint16_t *values, size_t stride, int count,
-                   float scale, float *scores, float *out) {
-    float most = -INFINITY, sum = 0;
-    for (int p = 0; p < count; p++) {
-        __m256 total = _mm256_setzero_ps();
-        for (int i = 0; i < size; i += 8)
-            total = _mm256_fmadd_ps(load8(MK_F16, keys + (size_t)p * stride, i), _mm256_loadu_ps(q + i), total);
-        scores[p] = sum8(total) * scale;
-        most = fmaxf(most, scores[p]);
-    }
-    for (int p = 0; p < count; p++) {
-        scores[p] = expf(scores[p] - most);
-        sum += scores[p];
-    }
-    for (int i = 0; i < size; i += 8) {
-        __m256 total = _mm256_setzero_ps();
-        for (int p = 0; p < count; p++)
-            total = _mm256_fmadd_ps(_mm256_set1_ps(scores[p]), load8(MK_F16, values + (size_t)p * stride, i), total);
-        _mm256_storeu_ps(out + i, _mm256_div_ps(total, _mm256_set1_ps(sum)));
-    }
-}
-
 static void halve(const float *x, int count, uint16_t *out) {
     int i = 0;
     for (; i + 8 <= count; i += 8) _mm_storeu_si128((__m128i *)(out + i), _mm256_cvtps_ph(_mm256_loadu_ps(x + i), 0));
     for (; i < count; i++) out[i] = to_half(x[i]);
 }
 
-const mk_table KERNEL_TABLE = {KERNEL_NAME, KERNEL_SUPPORTED, quantize, multiply, attend, halve};
+static void rotate(float *x, int size, const float *turns) {
+    for (int i = 0; i < size; i += 2) {
+        float a = x[i], b = x[i + 1], cosine = turns[i], sine = turns[i + 1];
+        x[i] = __builtin_fmaf(a, cosine, -(b * sine));
+        x[i + 1] = __builtin_fmaf(a, sine, b * cosine);
+    }
+}
+
+static inline __m256 rounded8(__m256 v) { return _mm256_cvtph_ps(_mm256_cvtps_ph(v, 0)); }
+
+// Half-precision products in ggml's order: four sums over every fourth eight, then pairs.
+static inline float dot_halves(const uint16_t *a, const uint16_t *b, int size) {
+    __m256 sum[4] = {_mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps(), _mm256_setzero_ps()};
+    for (int i = 0; i < size; i += 8)
+        sum[i / 8 & 3] = _mm256_fmadd_ps(load8(MK_F16, a, i), load8(MK_F16, b, i), sum[i / 8 & 3]);
+    __m256 all = _mm256_add_ps(_mm256_add_ps(sum[0], sum[2]), _mm256_add_ps(sum[1], sum[3]));
+    __m128 half = _mm_add_ps(_mm256_castps256_ps128(all), _mm256_extractf128_ps(all, 1));
+    half = _mm_hadd_ps(half, half);
+    return _mm_cvtss_f32(_mm_hadd_ps(half, half));
+}
+
+static void attend(const float *q, int size, const uint16_t *keys, const uint16_t *values, size_t stride, int count,
+                   float scale, float *out) {
+    uint16_t query[MK_MOST_HEAD];
+    halve(q, size, query);
+    float most = -INFINITY, sum = 0;
+    for (int i = 0; i < size; i += 8) _mm256_storeu_ps(out + i, _mm256_setzero_ps());
+    for (int p = 0; p < count; p++) {
+        float score = dot_halves(keys + (size_t)p * stride, query, size) * scale;
+        float weight = 1;
+        if (score > most) {
+            float shrink = expf(most - score);
+            most = score;
+            sum *= shrink;
+            for (int i = 0; i < size; i += 8)
+                _mm256_storeu_ps(out + i, rounded8(_mm256_mul_ps(_mm256_loadu_ps(out + i), _mm256_set1_ps(shrink))));
+        } else {
+            weight = expf(score - most);
+        }
+        sum += weight;
+        for (int i = 0; i < size; i += 8) {
+            __m256 value = load8(MK_F16, values + (size_t)p * stride, i);
+            value = _mm256_fmadd_ps(value, _mm256_set1_ps(weight), _mm256_loadu_ps(out + i));
+            _mm256_storeu_ps(out + i, rounded8(value));
+        }
+    }
+    for (int i = 0; i < size; i += 8)
+        _mm256_storeu_ps(out + i, _mm256_mul_ps(_mm256_loadu_ps(out + i), _mm256_set1_ps(1 / sum)));
+}
+
+// e to the x by 2 to the n times a polynomial (Arm's Optimized Routines, expf), as ggml does, so that roundings agree.
+static inline __m256 exp8(__m256 x) {
+    const __m256 shift = _mm256_set1_ps(0x1.8p23f);
+    // Beyond these, e to the x is 0 or infinity in what follows.
+    x = _mm256_max_ps(_mm256_min_ps(x, _mm256_set1_ps(88)), _mm256_set1_ps(-87));
+    __m256 shifted = _mm256_fmadd_ps(x, _mm256_set1_ps(0x1.715476p+0f), shift);
+    __m256 n = _mm256_sub_ps(shifted, shift);
+    __m256 b = _mm256_fnmadd_ps(n, _mm256_set1_ps(0x1.62e4p-1f), x);
+    b = _mm256_fnmadd_ps(n, _mm256_set1_ps(0x1.7f7d1cp-20f), b);
+    __m256i exponent = _mm256_slli_epi32(_mm256_castps_si256(shifted), 23);
+    __m256 k = _mm256_castsi256_ps(_mm256_add_epi32(exponent, _mm256_castps_si256(_mm256_set1_ps(1))));
+    __m256 square = _mm256_mul_ps(b, b);
+    __m256 high = _mm256_fmadd_ps(_mm256_set1_ps(0x1.0e4020p-7f), b, _mm256_set1_ps(0x1.573e2ep-5f));
+    __m256 low = _mm256_fmadd_ps(_mm256_set1_ps(0x1.555e66p-3f), b, _mm256_set1_ps(0x1.fffdb6p-2f));
+    __m256 rest = _mm256_mul_ps(_mm256_set1_ps(0x1.ffffecp-1f), b);
+    rest = _mm256_fmadd_ps(_mm256_fmadd_ps(high, square, low), square, rest);
+    return _mm256_fmadd_ps(rest, k, k);
+}
+
+static void gate(float *x, const float *up, int count) {
+    for (int i = 0; i < count; i += 8) {
+        __m256 v = _mm256_loadu_ps(x + i);
+        __m256 below = _mm256_add_ps(_mm256_set1_ps(1), exp8(_mm256_sub_ps(_mm256_setzero_ps(), v)));
+        _mm256_storeu_ps(x + i, _mm256_mul_ps(_mm256_div_ps(v, below), _mm256_loadu_ps(up + i)));
+    }
+}
+
+const mk_table KERNEL_TABLE = {KERNEL_NAME, KERNEL_SUPPORTED, quantize, multiply, attend, halve, rotate, gate};

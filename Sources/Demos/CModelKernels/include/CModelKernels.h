@@ -39,10 +39,17 @@ void mk_dequantize(int type, const void *row, int columns, float *out);
 void mk_multiply(int type, const void *weights, int columns, int first, int last, const float *x, const mk_block *blocks,
                  int tokens, float *y, size_t y_stride);
 
-// out = softmax(scale * q . K) V for one head of `size` elements (a multiple of 8) over `count` positions. Keys and values
-// are half-precision floats, `stride` elements from position to position. `scores` has room for `count` floats.
+// The most elements of a head.
+enum { MK_MOST_HEAD = 1024 };
+
+// out = softmax(scale * q . K) V for one head of `size` elements (a multiple of 8, at most MK_MOST_HEAD) over `count`
+// positions. Keys and values are half-precision floats, `stride` elements from position to position. Queries and the sum
+// that grows in `out` are rounded to half precision, as llama.cpp's flash attention does.
 void mk_attend(const float *q, int size, const uint16_t *keys, const uint16_t *values, size_t stride, int count, float scale,
-               float *scores, float *out);
+               float *out);
+
+// Turns each pair of neighbours of a head of `size` elements; `turns` holds the cosine and sine of each pair.
+void mk_rotate(float *x, int size, const float *turns);
 
 // Stores floats as half-precision ones.
 void mk_halve(const float *x, int count, uint16_t *out);
@@ -50,7 +57,7 @@ void mk_halve(const float *x, int count, uint16_t *out);
 // out = x * weight / sqrt(mean(x * x) + epsilon)
 void mk_rms_norm(const float *x, const float *weight, int count, float epsilon, float *out);
 
-// gate = silu(gate) * up
+// gate = silu(gate) * up, for a multiple of 8 elements.
 void mk_gate(float *gate, const float *up, int count);
 
 #endif

@@ -33,7 +33,7 @@ final class Llama {
         self.weights = weights
         self.cache = cache
         self.threadCount = threadCount
-        scratch = Scratch(shape, tokenCount: passTokenCount, contextCount: cache.contextCount)
+        scratch = Scratch(shape, tokenCount: passTokenCount)
         rotations = Llama.rotations(shape, positions: cache.contextCount)
     }
 
@@ -77,8 +77,7 @@ final class Llama {
                 mk_attend(
                     q + place, Int32(shape.headSize), cache.keys(layer: index, slot: step.slot) + keyHead,
                     cache.values(layer: index, slot: step.slot) + keyHead, shape.keyWidth, Int32(step.position + 1),
-                    scale,
-                    scratch.scores, scratch.normed + place)
+                    scale, scratch.normed + place)
             }
         }
         quantize(scratch.normed, width: shape.queryWidth, tokenCount: steps.count)
@@ -150,15 +149,10 @@ final class Llama {
 
     /// Turns each pair of neighbours by its angle (arXiv 2104.09864, in the order of GGUF files).
     private func rotate(_ x: UnsafeMutablePointer<Float>, heads: Int, position: Int) {
-        let start = position * shape.headSize
-        for head in 0..<heads {
-            let part = x + head * shape.headSize
-            for pair in stride(from: 0, to: shape.headSize, by: 2) {
-                let (cosine, sine) = (rotations[start + pair], rotations[start + pair + 1])
-                let (a, b) = (part[pair], part[pair + 1])
-                part[pair] = a * cosine - b * sine
-                part[pair + 1] = a * sine + b * cosine
-            }
+        rotations.withUnsafeBufferPointer { rotations in
+            // The table has a position at least.
+            let turns = rotations.baseAddress! + position * shape.headSize
+            for head in 0..<heads { mk_rotate(x + head * shape.headSize, Int32(shape.headSize), turns) }
         }
     }
 

@@ -4,11 +4,10 @@ import CModelKernels
 final class Scratch {
     let tokenCount: Int
     let stream, normed, queries, keys, values, gate, up: UnsafeMutablePointer<Float>
-    let scores: UnsafeMutablePointer<Float>
     let blocks: UnsafeMutablePointer<mk_block>
 
-    /// Room for `tokenCount` tokens a pass and `contextCount` positions a sequence.
-    init(_ shape: ModelShape, tokenCount: Int, contextCount: Int) {
+    /// Room for `tokenCount` tokens a pass.
+    init(_ shape: ModelShape, tokenCount: Int) {
         self.tokenCount = tokenCount
         func floats(_ width: Int) -> UnsafeMutablePointer<Float> { .allocate(capacity: width * tokenCount) }
         let widest = max(shape.width, shape.queryWidth, shape.innerWidth)
@@ -20,12 +19,11 @@ final class Scratch {
         gate = floats(shape.innerWidth)
         // Also takes what is added to the stream.
         up = floats(max(shape.innerWidth, shape.width))
-        scores = .allocate(capacity: contextCount)
         blocks = .allocate(capacity: tokenCount * widest / 32 + 1)
     }
 
     deinit {
-        for part in [stream, normed, queries, keys, values, gate, up, scores] { part.deallocate() }
+        for part in [stream, normed, queries, keys, values, gate, up] { part.deallocate() }
         blocks.deallocate()
     }
 }
