@@ -26,6 +26,14 @@ extension SnapshotSource {
     public var facts: [String: String] { [:] }
     /// None.
     public var deviceFacts: [String: String] { [:] }
+
+    /// All bytes of a region.
+    public func bytes(ofRegion index: Int) async throws(SnapshotError) -> [UInt8] {
+        let buffer = PageBuffer(byteCount: regions[index].byteCount)
+        let memory = buffer.memory[0..<regions[index].byteCount]
+        try await read(region: index, at: 0, into: memory)
+        return withExtendedLifetime(buffer) { [UInt8](memory.buffer) }
+    }
 }
 
 /// Code for a device.

@@ -31,6 +31,7 @@ public final class MemorySnapshotStore: SnapshotStore {
     private let quotaBytes: Int
     private let allocator: any ChunkAllocator
     private let limits: Limits
+    fileprivate let base: (any SnapshotStore)?
     fileprivate let state = Lock(State())
 
     fileprivate struct State {
@@ -49,8 +50,15 @@ public final class MemorySnapshotStore: SnapshotStore {
     }
 
     /// A store of at most `quotaBytes` of chunks, in memory that `allocator` gives.
-    public init(quotaBytes: Int, allocator: any ChunkAllocator = HeapAllocator(), limits: Limits = .standard) {
+    ///
+    /// Its snapshots may share chunks with those of `base`, which then are not kept here: deltas in memory over what is on
+    /// disk. Make both tiers of one `TieredSnapshotStore`, and hold a lease on what is shared.
+    public init(
+        quotaBytes: Int, over base: (any SnapshotStore)? = nil, allocator: any ChunkAllocator = HeapAllocator(),
+        limits: Limits = .standard
+    ) {
         self.quotaBytes = quotaBytes
+        self.base = base
         self.allocator = allocator
         self.limits = limits
     }
@@ -172,15 +180,17 @@ public final class MemorySnapshotStore: SnapshotStore {
         }
     }
 
-    fileprivate func commit(_ manifest: SnapshotManifest) throws(SnapshotError) -> SnapshotID {
+    /// The chunks are pinned, so what is here stays.
+    fileprivate func commit(_ manifest: SnapshotManifest) async throws(SnapshotError) -> SnapshotID {
         let (bytes, id) = try manifest.encoded(limits: limits)
-        let absent = state.withLock { state -> ChunkRef? in
-            if let absent = manifest.distinctChunks.first(where: { state.chunks[$0.hash] == nil }) { return absent }
-            state.manifests[id] = (manifest, bytes)
-            return nil
+        let absent = state.withLock { state in manifest.distinctChunks.filter { state.chunks[$0.hash] == nil } }
+        let held = try await base?.holds(absent) ?? absent.map { _ in false }
+        if let index = held.firstIndex(of: false) {
+            throw SnapshotError(
+                .chunkMissing, "chunk \(absent[index].hash) was neither put nor is it in the store", file: name)
         }
-        guard let absent else { return id }
-        throw SnapshotError(.chunkMissing, "chunk \(absent.hash) was neither put nor is it in the store", file: name)
+        state.withLock { $0.manifests[id] = (manifest, bytes) }
+        return id
     }
 }
 
@@ -250,6 +260,7 @@ private final class MemoryUpload: SnapshotUpload {
     func put(_ chunk: ChunkRef, _ memory: Memory) async throws(SnapshotError) -> Bool {
         try pin(chunk)
         do throws(SnapshotError) {
+            if let base = store.base, try await base.holds([chunk])[0] { return false }
             return try store.add(chunk, memory)
         } catch {
             state.withLock { $0.failure = $0.failure ?? error }
@@ -259,7 +270,7 @@ private final class MemoryUpload: SnapshotUpload {
 
     func commit(_ manifest: SnapshotManifest) async throws(SnapshotError) -> SnapshotID {
         for chunk in manifest.distinctChunks { try pin(chunk) }
-        let id = try store.commit(manifest)
+        let id = try await store.commit(manifest)
         unpin()
         return id
     }

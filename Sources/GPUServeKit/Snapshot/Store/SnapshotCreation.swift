@@ -80,6 +80,53 @@ extension SnapshotStore {
         }
     }
 
+    /// Makes a snapshot that differs from `base` in the bytes of a few regions. Only those are hashed and stored, every other
+    /// chunk is shared; types, shapes and lengths stay, so `Resident.switch` goes from one to the other by what differs.
+    ///
+    /// Hold a lease on `base` meanwhile. Throws `invalidArgument` for a region that `base` does not have, or bytes that are
+    /// not as many as its own, and what the store throws; nothing is visible then.
+    @discardableResult
+    public func derive(
+        from base: SnapshotManifest, replacing bytes: [String: [UInt8]], _ options: SnapshotOptions,
+        limits: Limits = .standard
+    ) async throws(SnapshotError) -> SnapshotTransfer {
+        let places = base.regions.indices.filter { bytes[base.regions[$0].name] != nil }
+        guard places.count == bytes.count,
+            places.allSatisfy({ bytes[base.regions[$0].name]?.count == base.regions[$0].content.byteCount })
+        else {
+            let fit = Set(base.regions.filter { bytes[$0.name]?.count == $0.content.byteCount }.map(\.name))
+            let name = bytes.keys.filter { !fit.contains($0) }.min() ?? ""
+            throw SnapshotError(
+                .invalidArgument,
+                "\(base.name) has no region \(SafeName.show(name)) of \(bytes[name]?.count ?? 0) bytes to be replaced")
+        }
+        var options = options
+        options.chunkBytes = base.chunkBytes
+        let source = MemorySource(places.map { (base.regions[$0].description, bytes[base.regions[$0].name] ?? []) })
+        let contents = ContentReader(source: source, chunkBytes: options.chunkBytes)
+        var (changed, manifest) = (base, base)
+        manifest.name = options.name
+        manifest.producer.merge(options.facts) { $1 }
+        try ManifestRules.check(manifest, limits: limits)
+        let upload = try await begin()
+        do throws(SnapshotError) {
+            let results = try await ChunkPump(upload: upload, parallelCount: options.parallelCount).run(
+                contents.jobs, byteCount: options.chunkBytes, progress: options.progress
+            ) { (job, memory) throws(SnapshotError) in
+                try await contents.read(job, into: memory)
+                return ChunkRef(of: Memory(memory))
+            }
+            contents.fill(&changed, results.chunks, options)
+            for (place, region) in zip(places, changed.regions) { manifest.regions[place].content = region.content }
+            return SnapshotTransfer(
+                id: try await upload.commit(manifest), manifest: manifest, storedBytes: results.storedBytes,
+                storedChunkCount: results.storedCount, chunkCount: manifest.distinctChunks.count)
+        } catch {
+            await upload.abandon()
+            throw error
+        }
+    }
+
     /// Copies a snapshot to another store: a push or a pull. Chunks that the other store has are not moved, so a copy that was
     /// interrupted goes on where it stopped. Every moved chunk is checked by its strong hash.
     @discardableResult

@@ -50,6 +50,18 @@ extension SnapshotStore {
     /// Nothing: for stores whose chunks are replaced by another push.
     @discardableResult
     public func repair(_ chunk: ChunkRef, _ memory: Memory) async throws(SnapshotError) -> Bool { false }
+
+    /// All bytes of a content, checked. Throws what `read` throws.
+    public func bytes(of content: SnapshotManifest.Content) async throws(SnapshotError) -> [UInt8] {
+        let buffer = PageBuffer(byteCount: content.chunks.map(\.byteCount).max() ?? 0)
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(content.byteCount)
+        for chunk in content.chunks {
+            try await read(chunk, into: buffer.memory)
+            withExtendedLifetime(buffer) { bytes += buffer.memory[0..<chunk.byteCount].buffer }
+        }
+        return bytes
+    }
 }
 
 /// A snapshot held open. Dropping it gives it back.
