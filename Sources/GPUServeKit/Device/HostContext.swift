@@ -45,6 +45,9 @@ public actor HostContext: GPUContext {
             totalBytes: min(pool.configuration.capacityBytes, HostMemory.totalBytes))
     }
 
+    /// Whether restores map files into this context's arenas.
+    nonisolated var mapsFiles: Bool { pool.configuration.mapsFiles }
+
     // MARK: Memory
 
     /// Free is what the host and the pool's capacity still allow, idle arenas included.

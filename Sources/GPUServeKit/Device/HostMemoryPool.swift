@@ -16,6 +16,10 @@ public final class HostMemoryPool: Sendable {
         public var reserveBytes: Int
         /// Threads that make fresh pages present.
         public var threadCount: Int
+        /// Whether arenas are only reserved, and restores put the page cache's own pages of a directory store in their place
+        /// instead of copying them: quick, and shared by all processes that do so; what is written later is a private copy.
+        /// Pages are small then, and none are kept idle.
+        public var mapsFiles = false
 
         /// All of the host's memory but 512 MiB, half of it idle at most, as many threads as help.
         public init() {
@@ -84,7 +88,8 @@ public final class HostMemoryPool: Sendable {
         let pages: HostPages
         do throws(DeviceError) {
             pages = try HostPages(
-                byteCount: need, at: address, threadCount: configuration.threadCount, calls: calls)
+                byteCount: need, at: address, threadCount: configuration.threadCount,
+                isPresent: !configuration.mapsFiles, calls: calls)
         } catch {
             state.withLock { $0.held -= need }
             throw error
@@ -152,7 +157,7 @@ public final class HostMemoryPool: Sendable {
             state.held -= pages.byteCount
             state.idle.append(pages)
             state.idleBytes += pages.byteCount
-            while state.idleBytes > configuration.idleBytes {
+            while state.idleBytes > (configuration.mapsFiles ? 0 : configuration.idleBytes) {
                 let oldest = state.idle.removeFirst()
                 state.idleBytes -= oldest.byteCount
                 dropped.append(oldest)

@@ -97,6 +97,15 @@ struct ChunkSources: Sendable {
         return try LocalReader.read(location, into: memory, verifies: verifies)
     }
 
+    /// Puts the pages that the page cache has of a chunk in the place of `memory`'s. Nil when it has not all of them, or they
+    /// cannot be put there. Throws `chunkCorrupt` or `system`.
+    func mapLocal(
+        _ chunk: ChunkRef, onto memory: MutableMemory, verifies: Bool
+    ) throws(SnapshotError) -> RestoreTier? {
+        guard self.memory?.held(chunk) == nil, let location = locations[chunk.hash] else { return nil }
+        return try LocalReader.map(location, onto: memory, verifies: verifies) ? .pageCache : nil
+    }
+
     /// A chunk, verified: from this machine unless that `isTried` already, or from wherever the store has it whole. Notes
     /// what was wrong on the way.
     func fetch(
@@ -169,6 +178,32 @@ enum LocalReader {
         }
         if verifies, crc != chunk.crc64 { throw corrupt(chunk, file.label, location.offset) }
         return cached * 2 >= chunk.byteCount ? .pageCache : .disk
+    }
+
+    /// Packs never change, so neither do pages of them that are mapped; what is written to one becomes a private copy.
+    static func map(
+        _ location: ChunkLocation, onto memory: MutableMemory, verifies: Bool
+    ) throws(SnapshotError) -> Bool {
+        let chunk = location.chunk
+        let byteCount = chunk.byteCount.roundedUp(to: PageBuffer.alignment)
+        guard let base = memory.base, UInt(bitPattern: base) % UInt(PageBuffer.alignment) == 0,
+            location.offset % PageBuffer.alignment == 0, memory.count >= byteCount
+        else { return false }
+        let file = try location.pack.file()
+        var byte: UInt8 = 0
+        // A look at both ends: what is not cached is read faster past the cache.
+        for place in [0, chunk.byteCount - 1] {
+            guard cposix_read_cached(file.number, &byte, 1, Int64(location.offset + place)) == 1 else { return false }
+        }
+        let mapped = mmap(
+            base, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file.number, off_t(location.offset))
+        guard mapped == base else { return false }
+        // One call for many page faults. A kernel that does not know it leaves them to the reader.
+        madvise(base, byteCount, MADV_POPULATE_READ)
+        if verifies, Checksum.crc64(Memory(memory[0..<chunk.byteCount])) != chunk.crc64 {
+            throw corrupt(chunk, file.label, location.offset)
+        }
+        return true
     }
 
     private static func corrupt(_ chunk: ChunkRef, _ file: String, _ offset: Int?) -> SnapshotError {

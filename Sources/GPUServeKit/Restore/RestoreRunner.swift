@@ -14,6 +14,9 @@ struct RestoreRunner: Sendable {
     /// False when what the host has already is what the snapshot wants.
     let bringsHostPart: Bool
 
+    /// Whether pages of files may take the place of the arenas' own.
+    var mapsFiles: Bool { memory.contexts.allSatisfy { ($0 as? HostContext)?.mapsFiles == true } }
+
     /// Returns when every step is done and verified.
     ///
     /// - Throws: the first failure; no worker runs any more then, and no copy is in flight.

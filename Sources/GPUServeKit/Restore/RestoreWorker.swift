@@ -15,9 +15,11 @@ final class RestoreWorker: Sendable {
         self.windows = windows
         // Untouched pages cost nothing.
         bounce = PageBuffer(byteCount: run.plan.manifest.chunkBytes)
+        mapsFiles = run.mapsFiles
     }
 
     private var verifies: Bool { run.options.verifies }
+    private let mapsFiles: Bool
 
     /// Does the steps of a batch. Those that are a matter of this machine's disk and memory alone go to a blocking thread
     /// together.
@@ -63,9 +65,13 @@ final class RestoreWorker: Sendable {
                 if !copyPlain(step) { failed.append(index) }
                 continue
             }
-            let memory = landing(chunk, targets) ?? bounce.memory
+            let place = landing(chunk, targets)
+            let memory = place ?? bounce.memory
             do throws(SnapshotError) {
-                guard let tier = try run.sources.readLocal(chunk, into: memory, verifies: verifies) else {
+                var found: RestoreTier?
+                if mapsFiles, let place { found = try run.sources.mapLocal(chunk, onto: place, verifies: verifies) }
+                if found == nil { found = try run.sources.readLocal(chunk, into: memory, verifies: verifies) }
+                guard let tier = found else {
                     failed.append(index)
                     continue
                 }
