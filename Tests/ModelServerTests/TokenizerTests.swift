@@ -1,3 +1,4 @@
+import GPUServeKit
 import Testing
 import Wire
 
@@ -72,7 +73,7 @@ struct TokenizerTests {
     @Test func everyTruncationIsANamedError() {
         let whole = Self.header()
         for count in stride(from: 0, to: whole.count, by: 3) {
-            #expect(throws: ModelError.self) { try GGUFMetadata(header: Array(whole[..<count])) }
+            #expect(throws: SnapshotError.self) { try GGUFMetadata(header: Array(whole[..<count])) }
         }
     }
 

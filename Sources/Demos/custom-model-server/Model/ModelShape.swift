@@ -1,3 +1,5 @@
+import GPUServeKit
+
 /// The numbers that fix a Llama model's form.
 struct ModelShape: Sendable, Hashable {
     var layerCount: Int

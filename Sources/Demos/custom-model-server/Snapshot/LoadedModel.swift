@@ -15,7 +15,7 @@ struct LoadedModel: Sendable {
     /// - Parameter regions: the memory of each region, by name.
     init(
         header: [UInt8], regions: [String: (window: HostWindow, description: RegionDescription)]
-    ) throws(ModelError) {
+    ) throws {
         let metadata = try GGUFMetadata(header: header)
         shape = try ModelShape(metadata)
         weights = try Weights(shape) { name in

@@ -1,3 +1,5 @@
+import GPUServeKit
+
 /// Turns a conversation into tokens as the model was trained to read it.
 ///
 /// Only ChatML is known: the file's Jinja template is recognised by its marks, not run, and its default system message is taken

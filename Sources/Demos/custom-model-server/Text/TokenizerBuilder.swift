@@ -1,3 +1,5 @@
+import GPUServeKit
+
 /// Makes `TokenizerTables` from the metadata of a GGUF file.
 enum TokenizerBuilder {
     /// The tables as bytes.

@@ -1,7 +1,7 @@
-/// The key-value pairs of a GGUF header, versions 2 and 3 (ggml's docs/gguf.md). Arrays of strings stay where they are, as
-/// ranges of the header, because a vocabulary has 100,000 of them.
-struct GGUFMetadata {
-    enum Value {
+/// The key-value pairs of a GGUF header, versions 2 and 3 (ggml's docs/gguf.md): what a `GGUFSource` keeps as the host's
+/// state. Arrays of strings stay where they are, as ranges of the header, because a vocabulary has 100,000 of them.
+public struct GGUFMetadata: Sendable {
+    private enum Value {
         case integer(Int)
         case float(Double)
         case bool(Bool)
@@ -12,11 +12,14 @@ struct GGUFMetadata {
         case other
     }
 
-    let header: [UInt8]
-    private(set) var values: [String: Value] = [:]
+    /// The bytes that `strings` are ranges of.
+    public let header: [UInt8]
+    private var values: [String: Value] = [:]
 
-    /// - Throws: `malformedMetadata` with the offset where the header stops making sense.
-    init(header: [UInt8]) throws(ModelError) {
+    /// Reads the pairs; what follows them is not looked at.
+    ///
+    /// - Throws: `malformedSource` with the offset where the header stops making sense.
+    public init(header: [UInt8]) throws(SnapshotError) {
         self.header = header
         var reader = Reader(bytes: header)
         guard header.starts(with: "GGUF".utf8) else { throw reader.malformed("the header does not begin with GGUF") }
@@ -29,13 +32,19 @@ struct GGUFMetadata {
         }
     }
 
-    func string(_ key: String) -> String? { if case .string(let text)? = values[key] { text } else { nil } }
-    func integer(_ key: String) -> Int? { if case .integer(let value)? = values[key] { value } else { nil } }
-    func bool(_ key: String) -> Bool? { if case .bool(let value)? = values[key] { value } else { nil } }
-    func strings(_ key: String) -> [Range<Int>]? { if case .strings(let ranges)? = values[key] { ranges } else { nil } }
-    func integers(_ key: String) -> [Int]? { if case .integers(let list)? = values[key] { list } else { nil } }
+    /// The value of `key` when it is text.
+    public func string(_ key: String) -> String? { if case .string(let text)? = values[key] { text } else { nil } }
+    /// The value of `key` when it is a whole number.
+    public func integer(_ key: String) -> Int? { if case .integer(let value)? = values[key] { value } else { nil } }
+    /// The value of `key` when it is true or false.
+    public func bool(_ key: String) -> Bool? { if case .bool(let value)? = values[key] { value } else { nil } }
+    /// Where in `header` the texts lie that are the value of `key`.
+    public func strings(_ key: String) -> [Range<Int>]? { if case .strings(let ranges)? = values[key] { ranges } else { nil } }
+    /// The value of `key` when it is an array of whole numbers.
+    public func integers(_ key: String) -> [Int]? { if case .integers(let list)? = values[key] { list } else { nil } }
 
-    func float(_ key: String) -> Double? {
+    /// The value of `key` when it is a number.
+    public func float(_ key: String) -> Double? {
         switch values[key] {
         case .float(let value)?: value
         case .integer(let value)?: Double(value)
@@ -50,25 +59,29 @@ struct GGUFMetadata {
 
         init(bytes: [UInt8]) { self.bytes = bytes }
 
-        func malformed(_ what: String) -> ModelError {
-            ModelError(.malformedMetadata, "\(what) (byte \(position) of the GGUF header)")
+        func malformed(_ what: String) -> SnapshotError {
+            SnapshotError(.malformedSource, "\(what) (byte \(position) of the GGUF header)", offset: position)
         }
 
-        mutating func bits(_ width: Int) throws(ModelError) -> UInt64 {
+        mutating func bits(_ width: Int) throws(SnapshotError) -> UInt64 {
             guard width <= bytes.count - position else { throw malformed("the header ends inside a value") }
-            var value: UInt64 = 0
-            for index in 0..<width { value |= UInt64(bytes[position + index]) << (8 * index) }
-            position += width
-            return value
+            defer { position += width }
+            if width == 8 {
+                // The usual one: a vocabulary has 100,000 lengths.
+                return bytes.withUnsafeBytes {
+                    UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+                }
+            }
+            return (0..<width).reduce(0) { $0 | UInt64(bytes[position + $1]) << (8 * $1) }
         }
 
-        mutating func integer(_ width: Int) throws(ModelError) -> Int {
+        mutating func integer(_ width: Int) throws(SnapshotError) -> Int {
             let value = try bits(width)
             guard value <= UInt64(Int.max) else { throw malformed("\(value) is too large") }
             return Int(value)
         }
 
-        mutating func string() throws(ModelError) -> Range<Int> {
+        mutating func string() throws(SnapshotError) -> Range<Int> {
             let count = try integer(8)
             guard count <= bytes.count - position else { throw malformed("a string of \(count) bytes does not fit") }
             defer { position += count }
@@ -77,7 +90,7 @@ struct GGUFMetadata {
 
         private static let widths = [0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8]
 
-        mutating func value(type: Int) throws(ModelError) -> Value {
+        mutating func value(type: Int) throws(SnapshotError) -> Value {
             switch type {
             case 8: return .string(String(decoding: bytes[try string()], as: UTF8.self))
             case 9: return try array()
@@ -97,7 +110,7 @@ struct GGUFMetadata {
             }
         }
 
-        private mutating func array() throws(ModelError) -> Value {
+        private mutating func array() throws(SnapshotError) -> Value {
             let type = try integer(4)
             let count = try integer(8)
             let least = type == 8 ? 8 : Self.widths[type]
