@@ -21,8 +21,8 @@ def program() -> str:
     return find_binary("custom-model-server")
 
 
-def start(program: str, *more: str) -> Child:
-    server = Child([program, "--model", str(SMOLLM), "--listen", "127.0.0.1:0", "--name", "smollm2", *more])
+def start(program: str, *more: str, model=SMOLLM) -> Child:
+    server = Child([program, "--model", str(model), "--listen", "127.0.0.1:0", "--name", "smollm2", *more])
     server.url = f"http://127.0.0.1:{server.listening_port()}"
     return server
 

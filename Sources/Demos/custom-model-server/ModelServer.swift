@@ -8,9 +8,14 @@ import Wire
 struct ModelServer {
     let start: ModelStart
     let address: ListenAddress
-    let contextCount: Int
-    let sequenceCount: Int
-    let threadCount: Int
+    /// Where the operator's socket lies.
+    let adminPath: String?
+    let settings: ModelHost.Settings
+
+    static let options = [
+        "model", "listen", "snapshot-store", "name", "context", "sequences", "threads", "admin-socket", "while-asleep",
+        "variants", "variant-budget", "adapter-base",
+    ]
 
     init(_ arguments: Arguments) throws(UsageError) {
         let path = try arguments.required("model")
@@ -27,38 +32,53 @@ struct ModelServer {
             }
             return value
         }
-        contextCount = try number("context", 2048, 16...1_048_576)
-        sequenceCount = try number("sequences", 4, 1...256)
-        threadCount = try number("threads", 1, 1...256)
+        let whileAsleep = arguments[option: "while-asleep"] ?? "wake"
+        guard ["wake", "refuse"].contains(whileAsleep) else {
+            throw UsageError(message: "--while-asleep \(whileAsleep) is neither wake nor refuse")
+        }
         let file = path.split(separator: "/").last.map { String($0) } ?? path
-        let name = arguments[option: "name"] ?? (file.hasSuffix(".gguf") ? String(file.dropLast(5)) : file)
-        start = ModelStart(path: path, name: name, storePath: arguments[option: "snapshot-store"])
+        let name = file.hasSuffix(".gguf") ? String(file.dropLast(5)) : file
+        adminPath = arguments[option: "admin-socket"]
+        settings = ModelHost.Settings(
+            contextCount: try number("context", 2048, 16...1_048_576),
+            sequenceCount: try number("sequences", 4, 1...256), threadCount: try number("threads", 1, 1...256),
+            wakesOnRequest: whileAsleep == "wake",
+            variants: VariantShelf.Settings(
+                directory: arguments[option: "variants"],
+                // Without what tells the quantisation.
+                base: arguments[option: "adapter-base"] ?? String(name.prefix { $0 != "." }),
+                budgetBytes: try number("variant-budget", 256, 1...1_048_576) << 20))
+        start = ModelStart(
+            path: path, name: arguments[option: "name"] ?? name, storePath: arguments[option: "snapshot-store"])
     }
 
     func run() async throws {
         var waterfall = ModelStart.Waterfall()
-        let device = try HostContext()
+        // The weights are the snapshot's own pages in the page cache, and go back when nobody uses them: asleep means asleep.
+        var pool = HostMemoryPool.Configuration()
+        pool.mapsFiles = true
+        let device = try HostContext(pool: HostMemoryPool(pool))
         waterfall.mark("device")
-        let (loaded, report) = try await start.load(device, &waterfall)
-        let context = min(contextCount, loaded.shape.contextCount)
-        let engine = Engine(tokenizer: loaded.tokenizer)
-        engine.start { [sequenceCount, threadCount] in
-            let cache = KVCache(loaded.shape, slotCount: sequenceCount, contextCount: context)
-            return Llama(loaded.shape, weights: loaded.weights, cache: cache, threadCount: threadCount)
-        }
-        let model = ServedModel(
-            name: start.name, tokenizer: loaded.tokenizer, template: loaded.template, contextCount: context,
-            created_s: Int64(time(nil)))
-        let handler = ModelHandler(engine: engine, model: model, limits: .standard)
-        let server = HTTPServer(configuration: .init(address: address), handler: handler)
+        let host = ModelHost(name: start.name, try await start.open(device, &waterfall), settings)
+        _ = try await host.wake()
+        waterfall.mark("wake")
+        let server = HTTPServer(
+            configuration: .init(address: address), handler: ModelHandler(host, name: start.name, limits: .standard))
         let bound = try await server.start()
+        let admin = adminPath.map {
+            HTTPServer(
+                configuration: .init(address: .unix(path: $0)),
+                handler: AdminHandler(host, name: start.name, limits: .standard))
+        }
+        _ = try await admin?.start()
         waterfall.mark("listen")
         Console.say("listening on \(bound.port == nil ? "" : "http://")\(bound)")
+        let report = await host.report
         Console.note(
-            "\(waterfall.text); \(report.choice.rawValue) restore of \(report.bytesByTier.total) bytes, "
-                + "\(report.verifiedChunkCount) chunks verified")
+            "\(waterfall.text); \(report?.choice.rawValue ?? "no") restore of \(report?.bytesByTier.total ?? 0) bytes in "
+                + "\(report?.ready_ms ?? 0) ms, \(report?.verifiedChunkCount ?? 0) chunks verified")
         while await Signals.next() == SIGHUP {}
+        _ = await admin?.drain(deadline_ms: 1000)
         _ = await server.drain(deadline_ms: 10_000)
-        withExtendedLifetime(loaded) {}
     }
 }

@@ -13,6 +13,11 @@ struct ModelServerCommand {
             [--context N]       tokens of a sequence, answer included (2048)
             [--sequences N]     sequences in flight at once (4)
             [--threads N]       threads for the arithmetic (1)
+            [--variants DIR]    LoRA adapters as PEFT writes them, a directory each; requests name them MODEL:NAME
+            [--variant-budget MIB]  most memory of merged variants (256)
+            [--adapter-base NAME]   what adapters call the model; its file's name up to the first dot by default
+            [--admin-socket PATH]   a Unix socket for /state, /sleep, /wake, /snapshot, /resume
+            [--while-asleep wake|refuse]  what a request to the sleeping model gets (wake)
         custom-model-server tokenize --model FILE.gguf
             the tokens of each line of standard input, a JSON string, as a JSON array
         """
@@ -30,8 +35,7 @@ struct ModelServerCommand {
                 try tokenize(try Arguments(words, options: ["model"]).required("model"))
                 return
             }
-            let options = ["model", "listen", "snapshot-store", "name", "context", "sequences", "threads"]
-            try await ModelServer(try Arguments(words, options: options)).run()
+            try await ModelServer(try Arguments(words, options: ModelServer.options)).run()
         } catch {
             Console.note("\(error)")
             exit(error is UsageError ? 2 : 1)

@@ -245,12 +245,10 @@ public struct Limits: Sendable, Hashable {
     public var tensorRank = 16
     /// Longest header of a model file (safetensors, GGUF): names, shapes and vocabularies.
     public var modelHeaderBytes = 256 * 1024 * 1024
-    /// Length at which a directory store begins a new pack: what the next upload may have to read again after a writer was
-    /// killed.
     /// Longest configuration of an adapter.
     public var adapterConfigBytes = 1024 * 1024
-    /// Length at which a directory store begins a new pack: what an interrupted pull may have to fetch again, and the
-    /// space that a pack's writer needs at once.
+    /// Length at which a directory store begins a new pack: what the next upload may have to read again after a writer was
+    /// killed.
     public var packBytes = 512 * 1024 * 1024
     /// Longest wait for another process that collects a store's garbage, or writes while we want to.
     public var storeLock_ms = 30_000

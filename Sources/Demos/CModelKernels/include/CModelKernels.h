@@ -34,6 +34,12 @@ void mk_quantize(const float *x, int count, mk_block *blocks);
 // One row of weights as floats.
 void mk_dequantize(int type, const void *row, int columns, float *out);
 
+// out = row + scale * (b . A), one row of weights with a low-rank change added, in the row's own type: `b` has `rank` floats,
+// A `rank` rows of `columns`, `sum` room for `columns` floats. Every element is added up from the first rank to the last and
+// rounded as ggml quantises, so the same inputs give the same bytes anywhere. 0 when the type cannot be written (Q6_K).
+int mk_merge(int type, const void *row, int columns, const float *b, const float *a, int rank, float scale, float *sum,
+             void *out);
+
 // y[t * y_stride + r] = row r of the weights . x of token t, for rows first..<last.
 // `x` has `columns` floats a token, `blocks` columns / 32 blocks a token (read when the weights are quantised).
 void mk_multiply(int type, const void *weights, int columns, int first, int last, const float *x, const mk_block *blocks,

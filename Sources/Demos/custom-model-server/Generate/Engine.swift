@@ -1,9 +1,11 @@
 import Dispatch
+import GPUServeKit
 import Synchronization
 import Transport
 
 /// Runs the model on a thread of its own, several sequences a pass (continuous batching): every pass takes one token of each
-/// sequence that is generating, and fills up with tokens of prompts.
+/// sequence that is generating, and fills up with tokens of prompts. All sequences of a pass use the same weights; when the
+/// last of them has ended, the weights of whoever waits are switched to (see `Turns`).
 final class Engine: Sendable {
     /// A generation that waits for a slot or runs in one.
     private struct Ticket: Sendable {
@@ -12,16 +14,34 @@ final class Engine: Sendable {
         let continuation: AsyncStream<GenerationEvent>.Continuation
     }
 
-    private struct Desk {
-        var waiting: [Ticket] = []
+    private typealias Errand = @Sendable (Llama, [ActiveSequence]) -> Void
+
+    private struct Desk: Sendable {
+        var turns = Turns<SnapshotID, Ticket>()
         var cancelled: Set<UInt64> = []
+        var errands: [Errand] = []
         var nextNumber: UInt64 = 0
+        /// Called when the thread has ended; nil while it is to go on.
+        var whenStopped: CheckedContinuation<Void, Never>?
+        var isOpen = false
     }
 
     /// What came in since the last pass.
     private struct News: Sendable {
         var cancelled: Set<UInt64>
-        var admitted: [Ticket]
+        var errands: [Errand]
+        var admitted: (weights: SnapshotID, tickets: [Ticket])?
+        /// Whether to end when nothing runs.
+        var isLast: Bool
+    }
+
+    /// The model, and how other weights are put in its place.
+    struct Model: Sendable {
+        let make: @Sendable () -> Llama
+        let tokenizer: Tokenizer
+        let weights: SnapshotID
+        /// Blocks. Returns what went wrong.
+        let switchTo: @Sendable (SnapshotID) -> (any Error)?
     }
 
     /// The most generations that may wait.
@@ -30,25 +50,46 @@ final class Engine: Sendable {
     private let desk: Lock<Desk> = Lock(Desk())
     /// Rings when there may be something to do.
     private let bell = DispatchSemaphore(value: 0)
-    private let tokenizer: Tokenizer
 
     /// Counts for `/metrics`.
     let counters = EngineCounters()
 
-    init(tokenizer: Tokenizer) { self.tokenizer = tokenizer }
-
-    /// Starts the thread. `make` runs on it, so that the model belongs to it.
-    func start(_ make: @escaping @Sendable () -> Llama) {
-        DispatchQueue(label: "model").async { self.run(make()) }
+    /// Starts the thread. The model is made on it, so that it belongs to it.
+    func start(_ model: Model) {
+        desk.withLock { $0.isOpen = true }
+        DispatchQueue(label: "model").async {
+            self.run(model.make(), model)
+            let stopped = self.desk.withLock { $0.whenStopped.take() }
+            stopped?.resume()
+        }
     }
 
-    /// Generates. Nil when too many generations wait. Dropping the stream cancels.
-    func generate(_ request: GenerationRequest) -> AsyncStream<GenerationEvent>? {
+    /// Lets what waits and runs finish, takes nothing new, and returns when the thread and its model are gone.
+    func stop() async {
+        await withCheckedContinuation { continuation in
+            desk.withLock { desk in
+                precondition(desk.isOpen, "the engine is stopped once")
+                desk.isOpen = false
+                desk.whenStopped = continuation
+            }
+            bell.signal()
+        }
+    }
+
+    /// Generates; nil when the engine is stopped. Dropping the stream cancels.
+    ///
+    /// - Throws: `overloaded` when too many generations wait.
+    func generate(_ request: GenerationRequest) throws(CompletionCall.Refusal) -> AsyncStream<GenerationEvent>? {
         let (stream, continuation) = AsyncStream.makeStream(of: GenerationEvent.self)
-        let number: UInt64? = desk.withLock { desk in
-            guard desk.waiting.count < Self.waitingLimit else { return nil }
+        let number = try desk.withLock { (desk) throws(CompletionCall.Refusal) -> UInt64? in
+            guard desk.isOpen else { return nil }
+            guard desk.turns.waiting.count < Self.waitingLimit else {
+                let message = "\(Self.waitingLimit) requests wait already; try again later."
+                throw CompletionCall.Refusal(status: 503, message: message, code: "overloaded")
+            }
             desk.nextNumber += 1
-            desk.waiting.append(Ticket(number: desk.nextNumber, request: request, continuation: continuation))
+            let ticket = Ticket(number: desk.nextNumber, request: request, continuation: continuation)
+            desk.turns.append(ticket, for: request.weights.snapshot)
             return desk.nextNumber
         }
         guard let number else { return nil }
@@ -61,36 +102,58 @@ final class Engine: Sendable {
         return stream
     }
 
+    /// Number of generations that wait.
+    var waitingCount: Int { desk.withLock { $0.turns.waiting.count } }
+
+    /// Runs `body` on the thread between two passes, with what is running; nil when the engine is stopped.
+    func visit<Result: Sendable>(
+        _ body: @escaping @Sendable (Llama, [ActiveSequence]) -> Result
+    ) async -> Result? {
+        await withCheckedContinuation { continuation in
+            let isOpen = desk.withLock { desk in
+                if desk.isOpen { desk.errands.append { continuation.resume(returning: body($0, $1)) } }
+                return desk.isOpen
+            }
+            if isOpen { bell.signal() } else { continuation.resume(returning: nil) }
+        }
+    }
+
     // MARK: The thread
 
-    private func run(_ model: Llama) {
+    private func run(_ model: Llama, _ parts: Model) {
         var active: [(ticket: Ticket, sequence: ActiveSequence)] = []
         var freeSlots = Array((0..<model.cache.slotCount).reversed())
+        var weights = parts.weights
         while true {
-            let freeCount = freeSlots.count
-            let news = desk.withLock { desk -> News in
-                defer {
-                    desk.waiting.removeFirst(min(freeCount, desk.waiting.count))
-                    desk.cancelled = []
-                }
-                desk.waiting.removeAll { desk.cancelled.contains($0.number) }
-                return News(cancelled: desk.cancelled, admitted: Array(desk.waiting.prefix(freeCount)))
-            }
+            let news = self.news(freeSlots.count, active.isEmpty ? nil : weights)
             for index in active.indices.reversed() where news.cancelled.contains(active[index].ticket.number) {
                 freeSlots.append(active.remove(at: index).sequence.slot)
             }
-            for ticket in news.admitted {
-                let sequence = ActiveSequence(ticket.request, slot: freeSlots.removeLast()) {
-                    ticket.continuation.yield($0)
+            for errand in news.errands { errand(model, active.map(\.sequence)) }
+            if let admitted = news.admitted {
+                if admitted.weights != weights, let problem = parts.switchTo(admitted.weights) {
+                    for ticket in admitted.tickets {
+                        ticket.continuation.yield(.failed("the weights could not be switched: \(problem)"))
+                        ticket.continuation.finish()
+                    }
+                    continue
                 }
-                active.append((ticket, sequence))
+                weights = admitted.weights
+                for ticket in admitted.tickets {
+                    let sequence = ActiveSequence(ticket.request, slot: freeSlots.removeLast(), model, parts.tokenizer)
+                    {
+                        ticket.continuation.yield($0)
+                    }
+                    active.append((ticket, sequence))
+                }
             }
             counters.set(active: active.count)
             guard !active.isEmpty else {
+                if news.isLast { return }
                 bell.wait()
                 continue
             }
-            let ended = pass(model, active.map(\.sequence))
+            let ended = pass(model, parts.tokenizer, active.map(\.sequence))
             for index in active.indices.reversed() where ended.contains(where: { $0 === active[index].sequence }) {
                 let (ticket, sequence) = active.remove(at: index)
                 freeSlots.append(sequence.slot)
@@ -99,8 +162,20 @@ final class Engine: Sendable {
         }
     }
 
+    private func news(_ freeCount: Int, _ running: SnapshotID?) -> News {
+        desk.withLock { desk in
+            defer { (desk.cancelled, desk.errands) = ([], []) }
+            let cancelled = desk.cancelled
+            desk.turns.removeAll { cancelled.contains($0.number) }
+            let admitted = desk.turns.admit(upTo: freeCount, running: running)
+            return News(
+                cancelled: cancelled, errands: desk.errands, admitted: admitted,
+                isLast: !desk.isOpen && desk.turns.waiting.isEmpty)
+        }
+    }
+
     /// One pass over `sequences`; returns those that ended.
-    private func pass(_ model: Llama, _ sequences: [ActiveSequence]) -> [ActiveSequence] {
+    private func pass(_ model: Llama, _ tokenizer: Tokenizer, _ sequences: [ActiveSequence]) -> [ActiveSequence] {
         var steps: [Llama.Step] = []
         var wanting: [ActiveSequence] = []
         // Those that generate come first: a long prompt must not hold them up.

@@ -6,12 +6,24 @@ final class EngineCounters: Sendable {
     private let takenTokens = Atomic<Int>(0)
     private let madeTokens = Atomic<Int>(0)
     private let active = Atomic<Int>(0)
+    private let switches = Atomic<Int>(0)
+    private let lastSwitch_us = Atomic<Int>(0)
 
     func add(passes: Int, takenTokens: Int, madeTokens: Int) {
         self.passes.add(passes, ordering: .relaxed)
         self.takenTokens.add(takenTokens, ordering: .relaxed)
         self.madeTokens.add(madeTokens, ordering: .relaxed)
     }
+
+    /// Other weights were put in place.
+    func note(switch_ms: Double) {
+        switches.add(1, ordering: .relaxed)
+        lastSwitch_us.store(Int(switch_ms * 1000), ordering: .relaxed)
+    }
+
+    var activeCount: Int { active.load(ordering: .relaxed) }
+    var switchCount: Int { switches.load(ordering: .relaxed) }
+    var lastSwitch_ms: Double { Double(lastSwitch_us.load(ordering: .relaxed)) / 1000 }
 
     func set(active count: Int) { active.store(count, ordering: .relaxed) }
 
@@ -25,7 +37,9 @@ final class EngineCounters: Sendable {
         # TYPE model_made_tokens_total counter
         model_made_tokens_total \(madeTokens.load(ordering: .relaxed))
         # TYPE model_sequences gauge
-        model_sequences \(active.load(ordering: .relaxed))
+        model_sequences \(activeCount)
+        # TYPE model_switches_total counter
+        model_switches_total \(switchCount)
 
         """
     }

@@ -2,7 +2,7 @@
 struct ModelError: Error, Sendable, CustomStringConvertible {
     enum Code: String, Sendable {
         case unsupportedArchitecture, unsupportedType, missingTensor, wrongShape, malformedMetadata, malformedTokenizer
-        case unsupportedTemplate
+        case unsupportedTemplate, unknownVariant, badAdapter, overBudget, badState, asleep
     }
 
     let code: Code

@@ -1,11 +1,14 @@
+import Glibc
 import Wire
 
 /// Writes answers in OpenAI's shapes.
 struct CompletionText {
     let id: String
-    let created_s: Int64
+    let created_s = Int64(time(nil))
     let model: String
-    let isChat: Bool
+    var isChat: Bool { id.hasPrefix("chat") }
+
+    init(id: String, model: String) { (self.id, self.model) = (id, model) }
 
     func whole(_ text: String, _ reason: FinishReason, _ usage: Usage) -> [UInt8] {
         let choice =

@@ -1,32 +1,30 @@
-/// What the server knows of its model when a request arrives.
+/// What the server knows of its model when a request arrives. Keeps the model's memory alive.
 struct ServedModel: Sendable {
     let name: String
-    let tokenizer: Tokenizer
-    /// Nil when the model's chat template is not known here.
-    let template: ChatTemplate?
+    let loaded: LoadedModel
+    let variants: VariantShelf
     let contextCount: Int
-    let created_s: Int64
 
-    /// - Throws: 404 for a variant, as `name:variant` asks for one; 400 with both numbers when the prompt does not fit.
-    func request(_ call: CompletionCall) throws(CompletionCall.Refusal) -> GenerationRequest {
-        let variant = call.model.flatMap { $0.split(separator: ":", maxSplits: 1).dropFirst().first.map { String($0) } }
-        if let variant {
-            throw .init(
-                status: 404, message: "No variant \(variant) of \(name) here; GET /v1/models lists them.",
-                param: "model",
-                code: "model_not_found")
-        }
+    /// The variant that `name:variant` asks for; nil for the base.
+    static func variant(in model: String?) -> String? {
+        model.flatMap { $0.split(separator: ":", maxSplits: 1).dropFirst().first.map { String($0) } }
+    }
+
+    /// - Throws: 400 with both numbers when the prompt does not fit.
+    func request(
+        _ call: CompletionCall, id: String, weights: HeldWeights
+    ) throws(CompletionCall.Refusal) -> GenerationRequest {
         var prompt: [Int]
         switch call.input {
-        case .prompt(let text): prompt = tokenizer.encode(text)
+        case .prompt(let text): prompt = loaded.tokenizer.encode(text)
         case .messages(let messages):
-            guard let template else {
+            guard let template = loaded.template else {
                 throw .init(
                     message: "The model's chat template is not known here; use /v1/completions.", param: "messages")
             }
             prompt = template.tokens(messages)
         }
-        if let begin = tokenizer.tables.beginToken { prompt.insert(begin, at: 0) }
+        if let begin = loaded.tokenizer.tables.beginToken { prompt.insert(begin, at: 0) }
         guard !prompt.isEmpty else { throw .init(message: "The prompt is empty.", param: "prompt") }
         guard prompt.count < contextCount else {
             throw .init(
@@ -36,14 +34,8 @@ struct ServedModel: Sendable {
         }
         let room = contextCount - prompt.count
         return GenerationRequest(
-            prompt: prompt, tokenLimit: min(call.tokenLimit ?? room, room), temperature: call.temperature,
-            topP: call.topP,
+            id: id, model: call.model ?? name, weights: weights, prompt: prompt,
+            tokenLimit: min(call.tokenLimit ?? room, room), temperature: call.temperature, topP: call.topP,
             seed: call.seed ?? .random(in: .min ... .max), stops: call.stops)
-    }
-
-    /// The answer of `/v1/models`.
-    var list: String {
-        #"{"object":"list","data":[{"id":\#(CompletionText.quoted(name)),"object":"model","created":\#(created_s),"#
-            + #""owned_by":"gpuservekit"}]}"#
     }
 }

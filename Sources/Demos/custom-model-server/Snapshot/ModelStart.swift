@@ -30,29 +30,24 @@ struct ModelStart {
         private static func tenths(_ ms: Double) -> Double { (ms * 10).rounded() / 10 }
     }
 
-    /// - Throws: `SnapshotError`, `RestoreError` or `ModelError`, each naming what was wrong.
-    func load(_ device: HostContext, _ waterfall: inout Waterfall) async throws -> (LoadedModel, RestoreReport) {
-        let store: any SnapshotStore
-        let snapshot: SnapshotID
-        if let storePath {
-            store = try DirectorySnapshotStore(path: storePath)
-            waterfall.mark("open store")
-            if let known = try await find(in: store) {
-                snapshot = known
-            } else {
-                Console.note("making a snapshot of \(path) in \(storePath); later starts restore it")
-                snapshot = try await create(in: store)
-            }
+    /// Finds the model's snapshot, or makes it.
+    ///
+    /// - Throws: `SnapshotError` or `ModelError`, naming what was wrong.
+    func open(_ device: HostContext, _ waterfall: inout Waterfall) async throws -> ModelStore {
+        let disk = try storePath.map { path throws(SnapshotError) in try DirectorySnapshotStore(path: path) }
+        let memory = MemorySnapshotStore(quotaBytes: .max, over: disk)
+        waterfall.mark("open store")
+        let base: SnapshotID
+        if let disk, let known = try await find(in: disk) {
+            base = known
         } else {
-            store = MemorySnapshotStore(quotaBytes: .max)
-            snapshot = try await create(in: store)
+            if disk != nil {
+                Console.note("making a snapshot of \(path) in \(storePath ?? ""); later starts restore it")
+            }
+            base = try await create(in: disk ?? memory)
         }
         waterfall.mark("find snapshot")
-        let resident = try await Restorer(store: store, devices: [device]).restore(snapshot)
-        waterfall.mark("restore")
-        let model = try LoadedModel(resident)
-        waterfall.mark("tables")
-        return (model, resident.report)
+        return ModelStore(disk: disk, memory: memory, base: base, device: device)
     }
 
     private func create(in store: any SnapshotStore) async throws -> SnapshotID {
@@ -68,14 +63,41 @@ struct ModelStart {
         return nil
     }
 
-    /// What tells the file from another of its name, or from itself after a change.
     private func stamp() throws(ModelError) -> String {
-        var status = stat()
-        guard stat(path, &status) == 0 else {
+        guard let stamp = FileStamp.of(path) else {
             throw ModelError(.missingTensor, "\(path): \(String(cString: strerror(errno)))")
         }
-        return
-            "v\(TokenizerTables.version):\(status.st_ino):\(status.st_size):\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+        return "v\(TokenizerTables.version):\(stamp)"
+    }
+}
+
+/// Where the model's snapshots are: the base on disk, what is merged from it in memory, sharing the base's chunks. Without a
+/// directory all of it is in memory.
+struct ModelStore: Sendable {
+    let disk: DirectorySnapshotStore?
+    let memory: MemorySnapshotStore
+    let all: any SnapshotStore
+    /// Where the base is.
+    var home: any SnapshotStore { disk ?? memory }
+    let base: SnapshotID
+    let restorer: Restorer
+    /// Bytes of `memory` that are not variants.
+    let ownBytes: Int
+
+    init(disk: DirectorySnapshotStore?, memory: MemorySnapshotStore, base: SnapshotID, device: HostContext) {
+        (self.disk, self.memory, self.base, ownBytes) = (disk, memory, base, memory.storedBytes)
+        all = disk.map { TieredSnapshotStore([memory, $0], home: 0) } ?? memory
+        restorer = Restorer(store: all, devices: [device])
+    }
+}
+
+/// What tells a file from another of its name, or from itself after a change.
+enum FileStamp {
+    /// Nil, with `errno`, when there is no such file.
+    static func of(_ path: String) -> String? {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return nil }
+        return "\(status.st_ino):\(status.st_size):\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
     }
 }
 

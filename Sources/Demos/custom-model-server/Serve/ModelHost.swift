@@ -1,0 +1,146 @@
+import Dispatch
+import GPUServeKit
+import Synchronization
+import Transport
+
+/// The model's life in this process: in memory and running, or asleep, its weights, tokenizer and cache given back to the
+/// machine, with the snapshot to wake from.
+actor ModelHost {
+    struct Settings: Sendable {
+        var contextCount: Int
+        var sequenceCount: Int
+        var threadCount: Int
+        /// Whether a request that finds the model asleep wakes it, or is told to come back.
+        var wakesOnRequest = true
+        var variants: VariantShelf.Settings
+    }
+
+    private struct Awake {
+        let resident: Resident
+        let model: ServedModel
+    }
+
+    nonisolated let settings: Settings
+    nonisolated let store: ModelStore
+    nonisolated let engine = Engine()
+    private let name: String
+    private var awake: Awake?
+    private var shelf: VariantShelf?
+    /// Sleeps and wakes, one after the other.
+    private var lastChange: Task<Double, any Error>?
+
+    init(name: String, _ store: ModelStore, _ settings: Settings) {
+        (self.name, self.store, self.settings) = (name, store, settings)
+    }
+
+    /// The model, woken if it may be.
+    ///
+    /// - Throws: `asleep`, or what waking throws.
+    func model() async throws -> ServedModel {
+        while true {
+            if let awake { return awake.model }
+            guard settings.wakesOnRequest else {
+                throw ModelError(.asleep, "The model is asleep; POST /wake on the admin socket wakes it.")
+            }
+            _ = try await wake()
+        }
+    }
+
+    /// Begins to generate what `make` asks for, awake, with the weights of the variant in `name` at hand.
+    ///
+    /// - Throws: what `make`, waking and merging throw; `CompletionCall.Refusal`.
+    nonisolated(nonsending) func generate(
+        _ name: String?, _ make: (ServedModel, HeldWeights) throws -> GenerationRequest
+    ) async throws -> AsyncStream<GenerationEvent> {
+        while true {
+            let model = try await model()
+            let weights = try await model.variants.weights(of: ServedModel.variant(in: name))
+            // It may have gone to sleep meanwhile.
+            if let events = try engine.generate(try make(model, weights)) { return events }
+        }
+    }
+
+    /// The variants; nil before the first wake.
+    var variants: VariantShelf? { shelf }
+    var isAwake: Bool { awake != nil }
+    /// How the model came into memory.
+    var report: RestoreReport? { awake?.resident.report }
+    /// The snapshot whose weights are in memory.
+    var weights: SnapshotID? { try? awake?.resident.snapshot() }
+
+    // MARK: Sleep and wake
+
+    /// Brings the model into memory from its snapshot; returns how long that took, 0 when it was there.
+    func wake() async throws -> Double { try await change { host in try await host.load() } }
+
+    /// Lets requests finish, then gives the memory back; returns how long the giving back took.
+    ///
+    /// - Throws: `badState` when there is no snapshot on disk to wake from.
+    func sleep() async throws -> Double {
+        guard store.disk != nil else {
+            throw ModelError(.badState, "without --snapshot-store there is nothing to wake from")
+        }
+        return try await change { host in try await host.unload() }
+    }
+
+    private func change(_ body: @escaping @Sendable (isolated ModelHost) async throws -> Double) async throws -> Double
+    {
+        let change = Task { [lastChange] in
+            _ = await lastChange?.result
+            return try await body(self)
+        }
+        lastChange = change
+        return try await change.value
+    }
+
+    private func load() async throws -> Double {
+        guard awake == nil else { return 0 }
+        let start_ns = EventLoop.clock_ns()
+        let resident = try await store.restorer.restore(store.base)
+        let loaded = try LoadedModel(resident)
+        let context = min(settings.contextCount, loaded.shape.contextCount)
+        let shelf = if let shelf { shelf } else { try await VariantShelf(settings.variants, store, loaded.shape) }
+        self.shelf = shelf
+        let (shape, weights, settings, counters) = (loaded.shape, loaded.weights, settings, engine.counters)
+        // What the engine holds are pointers; `awake` keeps alive what they point into until the engine has stopped.
+        engine.start(
+            Engine.Model(
+                make: {
+                    let cache = KVCache(shape, slotCount: settings.sequenceCount, contextCount: context)
+                    return Llama(shape, weights: weights, cache: cache, threadCount: settings.threadCount)
+                },
+                tokenizer: loaded.tokenizer, weights: store.base,
+                switchTo: { [unowned resident] snapshot in
+                    Blocking.run { counters.note(switch_ms: try await resident.switch(to: snapshot).ready_ms) }
+                }))
+        awake = Awake(
+            resident: resident, model: ServedModel(name: name, loaded: loaded, variants: shelf, contextCount: context))
+        return Double(EventLoop.clock_ns() - start_ns) / 1e6
+    }
+
+    private func unload() async throws -> Double {
+        guard let last = awake else { return 0 }
+        // From now on requests wait for this change to end, and then wake the model again.
+        awake = nil
+        await engine.stop()
+        let start_ns = EventLoop.clock_ns()
+        try await last.resident.close()
+        try await shelf?.clear()
+        return Double(EventLoop.clock_ns() - start_ns) / 1e6
+    }
+}
+
+/// For threads of our own that wait for what is asynchronous; never for one that others' tasks run on.
+enum Blocking {
+    /// Returns when `body` has, with what it threw.
+    static func run(_ body: @escaping @Sendable () async throws -> Void) -> (any Error)? {
+        let done = DispatchSemaphore(value: 0)
+        let failure = Lock<(any Error)?>(nil)
+        Task {
+            do { try await body() } catch { failure.withLock { $0 = error } }
+            done.signal()
+        }
+        done.wait()
+        return failure.withLock { $0 }
+    }
+}

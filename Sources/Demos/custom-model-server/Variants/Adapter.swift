@@ -1,0 +1,106 @@
+import CModelKernels
+import GPUServeKit
+
+/// A LoRA adapter, fitted to the model: what is added to which of its matrices.
+struct Adapter: Sendable {
+    private struct Change {
+        let name: String
+        let rows: Int
+        let columns: Int
+        /// `rank` rows of `columns`; and `rows` of `rank`, in the order of GGUF files.
+        let a, b: [Float]
+    }
+
+    private let rank: Int
+    private let scale: Float
+    /// By the name of the model's matrix.
+    private let changes: [String: Change]
+
+    /// PEFT's names of a layer's matrices, and GGUF's.
+    private static let kinds = [
+        "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
+        "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
+        "mlp.down_proj": "ffn_down",
+    ]
+
+    /// - Parameters:
+    ///   - base: what adapters call the model.
+    ///   - shape, matrices: the model's.
+    /// - Throws: `badAdapter` naming the tensor that does not fit; what `LoRAAdapter` throws.
+    init(directory: String, base: String, _ shape: ModelShape, _ matrices: [RegionDescription]) async throws {
+        let file = try await LoRAAdapter(directory: directory)
+        guard file.base.split(separator: "/").last?.lowercased() == base.lowercased() else {
+            throw ModelError(
+                .badAdapter,
+                "the adapter is for '\(file.base)', this is \(base); --adapter-base says what else it is called")
+        }
+        (rank, scale) = (file.rank, file.scale)
+        var changes: [String: Change] = [:]
+        for pair in file.pairs {
+            // model.layers.7.self_attn.v_proj
+            let parts = pair.module.split(separator: ".").map { String($0) }
+            let kind = parts.count == 5 ? Self.kinds["\(parts[3]).\(parts[4])"] ?? "" : ""
+            let name = parts.count == 5 ? "blk.\(parts[2]).\(kind).weight" : ""
+            guard pair.module.hasPrefix("model.layers."), let matrix = matrices.first(where: { $0.name == name }) else {
+                throw ModelError(.badAdapter, "tensor \(pair.a.name) is for a matrix that the model does not have")
+            }
+            let (rows, columns) = (matrix.shape[0], matrix.shape[1])
+            for (found, wanted) in [(pair.a, [rank, columns]), (pair.b, [rows, rank])] where found.shape != wanted {
+                throw ModelError(.badAdapter, "tensor \(found.name) has the shape \(found.shape), not \(wanted)")
+            }
+            let b = Self.floats(pair.b)
+            changes[name] = Change(
+                name: pair.b.name, rows: rows, columns: columns, a: Self.floats(pair.a),
+                b: kind == "attn_q" || kind == "attn_k" ? Self.pairedRows(b, shape, rank) : b)
+        }
+        self.changes = changes
+    }
+
+    func isChanging(_ matrix: String) -> Bool { changes[matrix] != nil }
+
+    /// A matrix of the model with its change added, in its own type.
+    func merged(into bytes: [UInt8], _ matrix: RegionDescription) throws(ModelError) -> [UInt8] {
+        guard let change = changes[matrix.name] else { return bytes }
+        var out = [UInt8](repeating: 0, count: bytes.count)
+        var sum = [Float](repeating: 0, count: change.columns)
+        let rowBytes = bytes.count / change.rows
+        let type = Tensor.kernelType(matrix.dtype) ?? -1
+        for row in 0..<change.rows {
+            let isWritten = bytes.withUnsafeBytes { bytes in
+                out.withUnsafeMutableBytes { out in
+                    change.b.withUnsafeBufferPointer { b in
+                        // None of the three is empty, and each has as many rows.
+                        mk_merge(
+                            type, bytes.baseAddress! + row * rowBytes, Int32(change.columns),
+                            b.baseAddress! + row * rank,
+                            change.a, Int32(rank), scale, &sum, out.baseAddress! + row * rowBytes)
+                    }
+                }
+            }
+            guard isWritten != 0 else {
+                throw ModelError(
+                    .unsupportedType,
+                    "tensor \(change.name) changes \(matrix.name), whose type \(matrix.dtype) is not written here")
+            }
+        }
+        return out
+    }
+
+    private static func floats(_ matrix: LoRAAdapter.Matrix) -> [Float] {
+        [Float](unsafeUninitializedCapacity: matrix.shape[0] * matrix.shape[1]) { buffer, count in
+            count = buffer.count
+            let type = Tensor.kernelType(matrix.dtype) ?? -1
+            // A matrix has elements.
+            matrix.bytes.withUnsafeBytes { mk_dequantize(type, $0.baseAddress!, Int32(count), buffer.baseAddress!) }
+        }
+    }
+
+    /// Rows of queries and keys lie as halves of a head in PEFT's files, as pairs of neighbours in GGUF's.
+    private static func pairedRows(_ b: [Float], _ shape: ModelShape, _ rank: Int) -> [Float] {
+        (0..<b.count / rank).flatMap { row in
+            let (head, place) = row.quotientAndRemainder(dividingBy: shape.headSize)
+            let source = head * shape.headSize + place % 2 * (shape.headSize / 2) + place / 2
+            return b[source * rank..<(source + 1) * rank]
+        }
+    }
+}
