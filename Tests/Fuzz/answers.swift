@@ -1,5 +1,5 @@
 // with: Sources/RouterKit/Route/Cascade/ModelAnswer.swift Sources/RouterKit/Route/Cascade/ModelAnswer+Events.swift
-// with: Sources/RouterKit/Request/Dialect.swift Sources/RouterKit/Learn/Traffic/ShadowJudge.swift
+// with: Sources/RouterKit/Learn/Traffic/ShadowJudge.swift
 import Wire
 
 /// Reads answers of models that are to be compared, whole and streamed. The name is libFuzzer's.

@@ -1,6 +1,7 @@
 import RouterKit
 import Synchronization
 import Transport
+import Wire
 
 /// What `/metrics` shows. One lock; a request takes it once, when it ends.
 final class GatewayMetrics: RouterObserver {

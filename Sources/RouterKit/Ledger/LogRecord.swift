@@ -1,4 +1,4 @@
-import Wire
+public import Wire
 
 /// What the decision log keeps of one request: one line of JSON.
 public struct LogRecord: Sendable {

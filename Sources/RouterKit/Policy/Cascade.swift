@@ -1,3 +1,5 @@
+public import Wire
+
 /// Asking cheap models first: their answer is taken when it convinces, else the strongest model is asked.
 ///
 /// An answer says more about its own quality than a prompt does, but every call costs money and the hard prompts wait

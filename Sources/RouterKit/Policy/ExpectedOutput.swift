@@ -1,3 +1,5 @@
+import Wire
+
 /// How many completion tokens a cost estimate counts with, before the answer is known.
 ///
 /// Only the ratio between models matters for the choice; the receipt's estimate is as good as these figures.

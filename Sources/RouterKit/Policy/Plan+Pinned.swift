@@ -1,3 +1,5 @@
+import Wire
+
 extension Plan {
     /// The plan for a request that names its model: that model or nobody, without regard to windows and features,
     /// because the provider's own answer about those is what the client wants to see.

@@ -1,3 +1,5 @@
+public import Wire
+
 /// Why a model stands where it stands in a plan: chosen, kept for failover, or rejected.
 public enum Reason: Sendable, Hashable {
     // MARK: Chosen

@@ -1,3 +1,5 @@
+public import Wire
+
 /// What a request asks of a model, as far as the hard filters and the cost estimate go.
 public struct Requirements: Sendable, Hashable {
     /// The API the client speaks.

@@ -1,3 +1,5 @@
+public import Wire
+
 /// Kinds of input a model can take, as a set.
 public struct Modalities: OptionSet, Sendable, Hashable {
     /// One bit per modality.

@@ -5,9 +5,7 @@ struct MemberReader {
     private(set) var model = ""
     private(set) var modelRange = 0..<0
     private(set) var stream = false
-    private(set) var streamOptions: Range<Int>?
-    private(set) var includeUsage: Range<Int>?
-    private(set) var includesUsage = false
+    private(set) var usageOption = StreamUsageOption()
     private(set) var toolCount = 0
     private(set) var toolBytes = 0
     private(set) var toolChoice: ToolChoice?
@@ -108,14 +106,8 @@ struct MemberReader {
     }
 
     private mutating func readStreamOptions(_ member: JSONMemberRanges, _ document: JSONDocument) throws(RequestError) {
-        streamOptions = member.value
-        var cursor = JSONCursor(document, at: member.value.lowerBound)
-        guard cursor.enterObject() else { return }
-        while cursor.nextKey() {
-            guard cursor.keyEquals("include_usage") else { continue }
-            guard includeUsage == nil else { throw Self.duplicate("stream_options.include_usage", cursor.keyRange) }
-            includesUsage = cursor.kind == .true
-            includeUsage = cursor.skipValue()
+        if let second = usageOption.read(member.value, of: document) {
+            throw Self.duplicate("stream_options.include_usage", second)
         }
     }
 

@@ -64,8 +64,7 @@ public struct RequestView: Sendable {
     /// What the human last asked.
     public let ask: HumanAsk
 
-    let streamOptions: Range<Int>?
-    let includeUsage: Range<Int>?
+    let usageOption: StreamUsageOption
     let document: JSONDocument
 
     /// Reads `body`.
@@ -85,9 +84,8 @@ public struct RequestView: Sendable {
         model = reader.model
         modelRange = reader.modelRange
         stream = reader.stream
-        streamOptions = reader.streamOptions
-        includeUsage = reader.includeUsage
-        includesUsage = reader.includesUsage
+        usageOption = reader.usageOption
+        includesUsage = reader.usageOption.isAsked
         toolCount = reader.toolCount
         toolBytes = reader.toolBytes
         toolChoice = reader.toolChoice

@@ -28,7 +28,7 @@ extension RequestView {
             if !isPresent { Self.append(override.key, override.json, to: &inserted) }
         }
         if requestUsage, stream, !overridesStreamOptions, dialect == .chatCompletions || dialect == .completions {
-            askForUsage(&splice, &inserted)
+            usageOption.ask(in: body, &splice, &inserted)
         }
         if !inserted.isEmpty { splice.insert(inserted, at: document.range.lowerBound + 1) }
         return splice.apply(to: body)
@@ -44,36 +44,12 @@ extension RequestView {
         return try RequestView(splice.apply(to: body), dialect: dialect, limits: limits)
     }
 
-    /// Sets `stream_options.include_usage` to true with the least change.
-    private func askForUsage(_ splice: inout JSONSplice, _ inserted: inout [UInt8]) {
-        let setting = Array(#""include_usage":true"#.utf8)
-        guard let streamOptions else {
-            return Self.append("stream_options", [UInt8(ascii: "{")] + setting + [UInt8(ascii: "}")], to: &inserted)
-        }
-        if let includeUsage {
-            if !includesUsage { splice.replace(includeUsage, with: Array("true".utf8)) }
-            return
-        }
-        switch body[streamOptions.lowerBound] {
-        case UInt8(ascii: "{"):
-            let separator = Self.isEmptyObject(body, streamOptions) ? [] : [UInt8(ascii: ",")]
-            splice.insert(setting + separator, at: streamOptions.lowerBound + 1)
-        case UInt8(ascii: "n"):
-            splice.replace(streamOptions, with: [UInt8(ascii: "{")] + setting + [UInt8(ascii: "}")])
-        default: break  // Not an object: the upstream refuses it in its own words.
-        }
-    }
-
     /// Appends `"key":json,`: what is inserted always stands before `model`, so that a comma always follows.
     private static func append(_ key: String, _ json: [UInt8], to inserted: inout [UInt8]) {
         JSONText.appendQuoted(key, to: &inserted)
         inserted.append(UInt8(ascii: ":"))
         inserted.append(contentsOf: json)
         inserted.append(UInt8(ascii: ","))
-    }
-
-    private static func isEmptyObject(_ body: [UInt8], _ range: Range<Int>) -> Bool {
-        body[(range.lowerBound + 1)..<(range.upperBound - 1)].allSatisfy { $0 <= 0x20 }
     }
 
     /// The overrides in effect: of two for one key the later one.

@@ -1,4 +1,4 @@
-import Wire
+public import Wire
 
 /// The receipt of one routing decision: what was known, what was chosen, and why nothing else was.
 ///

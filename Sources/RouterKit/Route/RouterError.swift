@@ -1,3 +1,5 @@
+public import Wire
+
 /// Why a request got no answer from any model. Everything a gateway needs to answer it is here.
 public struct RouterError: Error, Sendable {
     /// The kind of failure, a small closed set.

@@ -1,5 +1,6 @@
 import RouterKit
 import Testing
+import Wire
 
 /// Properties over thousands of generated pools; the generator is seeded, so a failure repeats.
 @Suite struct PolicyPropertyTests {

@@ -1,5 +1,6 @@
 import RouterKit
 import Testing
+import Wire
 
 /// From the bytes of a request to a plan: the join between reading a request and choosing for it.
 @Suite struct RequestPlanTests {

@@ -1,5 +1,6 @@
 import RouterKit
 import Testing
+import Wire
 
 @Suite struct TradePolicyBandTests {
     private let chat = Requirements(dialect: .chatCompletions, inputTokens: 1_000)

@@ -1,4 +1,5 @@
 import RouterKit
+import Wire
 
 /// Cards for tests, with every member that a test does not care about filled in.
 enum Fixture {

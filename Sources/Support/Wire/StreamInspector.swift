@@ -1,10 +1,8 @@
-import Wire
-
 /// Relays a server-sent event stream event by event while it reads what accounting needs.
 ///
-/// Events pass through untouched, comments and pings included, except that a usage chunk which the router itself asked
+/// Events pass through untouched, comments and pings included, except that a usage chunk which the relay itself asked
 /// for is taken out again. Pure: bytes in, bytes out.
-struct StreamInspector {
+package struct StreamInspector: Sendable {
     private let dialect: Dialect
     private let stripsUsage: Bool
     private let needles: [Needle]
@@ -15,18 +13,18 @@ struct StreamInspector {
     private var shape: JSONShape?
 
     /// The last token counts seen.
-    private(set) var usage: TokenUsage?
+    package private(set) var usage: TokenUsage?
     /// The id of a Responses answer, which `previous_response_id` may name later.
-    private(set) var responseID: String?
+    package private(set) var responseID: String?
     /// Whether the dialect's last event was seen (`[DONE]`, `response.completed`, `message_stop`).
-    private(set) var isComplete = false
+    package private(set) var isComplete = false
     /// Whether the upstream reported an error inside the stream.
-    private(set) var hasError = false
+    package private(set) var hasError = false
     /// Events seen that carry data.
-    private(set) var eventCount = 0
+    package private(set) var eventCount = 0
 
-    /// - Parameter stripsUsage: whether the usage chunk was the router's wish and not the client's.
-    init(dialect: Dialect, stripsUsage: Bool, limits: Limits) {
+    /// - Parameter stripsUsage: whether the usage chunk was the relay's wish and not the client's.
+    package init(dialect: Dialect, stripsUsage: Bool, limits: Limits) {
         self.dialect = dialect
         self.stripsUsage = stripsUsage
         needles = StreamInspector.needles(dialect)
@@ -37,7 +35,7 @@ struct StreamInspector {
     /// Takes upstream bytes and appends what the client should get.
     ///
     /// - Throws: `eventTooLarge` when one event is over `Limits.sseEventBytes`.
-    mutating func consume(_ bytes: [UInt8], into out: inout [UInt8]) throws(WireError) {
+    package mutating func consume(_ bytes: [UInt8], into out: inout [UInt8]) throws(WireError) {
         try splitter.append(bytes)
         let arrived = splitter.buffer
         var kept = splitter.taken
@@ -56,7 +54,7 @@ struct StreamInspector {
     }
 
     /// Appends what is left when the upstream ended in the middle of an event.
-    mutating func finish(into out: inout [UInt8]) {
+    package mutating func finish(into out: inout [UInt8]) {
         out.append(contentsOf: splitter.takeRemainder())
     }
 
@@ -126,7 +124,7 @@ struct StreamInspector {
     }
 
     /// A text that makes an event worth parsing, and where in it two bytes stand that seldom follow each other.
-    private struct Needle {
+    private struct Needle: Sendable {
         let text: StaticString
         let rare: Int
     }

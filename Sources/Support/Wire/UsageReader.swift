@@ -1,19 +1,17 @@
-import Wire
-
 /// Reads token counts out of answers, whatever the dialect calls them.
-enum UsageReader {
+package enum UsageReader {
     /// The counts in a `usage` object.
     ///
     /// OpenAI counts cached tokens inside `prompt_tokens` (or `input_tokens`); Anthropic counts them beside
     /// `input_tokens`. The result always counts them inside, so that one price formula serves.
-    static func read(usage part: Range<Int>, of bytes: [UInt8]) -> TokenUsage? {
+    package static func read(usage part: Range<Int>, of bytes: [UInt8]) -> TokenUsage? {
         guard let document = try? JSONDocument(validating: bytes, in: part) else { return nil }
         var cursor = JSONCursor(document)
         return read(&cursor)
     }
 
     /// What a whole JSON answer says: its usage, its id, and whether it is an error wrapped in a good status.
-    static func summary(ofAnswer bytes: [UInt8], in part: Range<Int>? = nil) -> AnswerSummary {
+    package static func summary(ofAnswer bytes: [UInt8], in part: Range<Int>? = nil) -> AnswerSummary {
         var summary = AnswerSummary()
         guard let document = try? JSONDocument(validating: bytes, in: part), document.kind == .object else {
             return summary
@@ -38,7 +36,7 @@ enum UsageReader {
     }
 
     /// A member's string, escapes resolved.
-    static func text(of member: JSONMemberRanges, in document: JSONDocument) -> String {
+    package static func text(of member: JSONMemberRanges, in document: JSONDocument) -> String {
         JSONText.decodeString(document.bytes.span.extracting(member.value))
     }
 
@@ -94,13 +92,13 @@ enum UsageReader {
     }
 }
 
-/// What the router needs to know of an answer that it relays unread otherwise.
-struct AnswerSummary: Equatable {
-    var usage: TokenUsage?
-    var id: String?
-    var hasError = false
-    var hasAnswer = false
+/// What a relay needs to know of an answer that it relays unread otherwise.
+package struct AnswerSummary: Equatable, Sendable {
+    package var usage: TokenUsage?
+    package var id: String?
+    package var hasError = false
+    package var hasAnswer = false
 
     /// An error body behind a status of 200: some upstreams and proxies do that.
-    var isErrorInDisguise: Bool { hasError && !hasAnswer }
+    package var isErrorInDisguise: Bool { hasError && !hasAnswer }
 }

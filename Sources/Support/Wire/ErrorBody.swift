@@ -1,5 +1,3 @@
-import Wire
-
 /// Error bodies in the shape that each dialect's SDK reads.
 public enum ErrorBody {
     /// A whole JSON error body: OpenAI's `{"error": {...}}`, or Anthropic's `{"type": "error", "error": {...}}`.
@@ -31,7 +29,7 @@ public enum ErrorBody {
     }
 
     /// A server-sent event that ends a stream which failed after its first byte, in the form the dialect's SDK raises.
-    static func event(dialect: Dialect, message: String, code: String) -> [UInt8] {
+    package static func event(dialect: Dialect, message: String, code: String) -> [UInt8] {
         var out: [UInt8] = []
         switch dialect {
         case .messages:

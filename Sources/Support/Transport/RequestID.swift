@@ -1,12 +1,11 @@
 import Glibc
 import Synchronization
-import Transport
 
 /// Names one request, in the header `x-request-id` and in the decision log.
-enum RequestID {
+package enum RequestID {
     /// `req_` and 24 hexadecimal digits from the system's generator: not guessable, so a receipt is found only by those
     /// who were given its name.
-    static func make() -> String {
+    package static func make() -> String {
         let bits = pool.withLock { $0.next() }
         return String(unsafeUninitializedCapacity: 28) { buffer in
             let prefix: StaticString = "req_"
