@@ -1,7 +1,7 @@
 """Runs one real llama.cpp HTTP server (the `xllamacpp` package) on 127.0.0.1, in the foreground.
 
-Prints `listening on http://127.0.0.1:PORT` when requests are answered. Ends on SIGTERM, on SIGINT, and when the
-process that started it dies, so that no server is left behind.
+Prints `listening on http://127.0.0.1:PORT` when requests are answered. Ends on SIGTERM, on SIGINT, and (without --stay)
+when the process that started it dies, so that no server is left behind.
 """
 
 import argparse
@@ -30,8 +30,10 @@ def main() -> None:
     arguments.add_argument("--slots", type=int, default=1, help="requests answered at the same time")
     arguments.add_argument("--greedy", action="store_true", help="the likeliest token each time: the same answer again")
     arguments.add_argument("--embeddings", action="store_true", help="answer /v1/embeddings too")
+    arguments.add_argument("--stay", action="store_true", help="live on when the process that started this one is gone")
     options = arguments.parse_args()
-    end_with_parent()
+    if not options.stay:
+        end_with_parent()
 
     import xllamacpp
 

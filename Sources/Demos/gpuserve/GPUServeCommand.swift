@@ -6,7 +6,9 @@ import Glibc
 @main
 struct GPUServeCommand {
     static let usage = """
-        gpuserve: model snapshots, restored at the speed of the link
+        gpuserve: models served from zero, and snapshots of them restored at the speed of the link
+
+        \(DeploymentVerbs.usage)
 
           gpuserve devices [--json]             what devices there are and, without a GPU, exactly why not
 
@@ -34,8 +36,9 @@ struct GPUServeCommand {
         case "devices": try Devices.run(try Arguments(words, options: [], flags: ["json"]))
         case "snapshot": try await SnapshotVerbs.run(words)
         case "help", "--help", "-h": print(usage)
+        case _ where DeploymentVerbs.verbs.contains(verb): try await DeploymentVerbs.run(verb, words)
         default:
-            let verbs = ["devices", "snapshot", "help"]
+            let verbs = DeploymentVerbs.verbs + ["devices", "snapshot", "help"]
             let hint = Suggestion.nearest(to: verb, in: verbs).map { "; did you mean \($0)?" } ?? ""
             throw UsageError(message: "unknown verb \(verb)\(hint)")
         }

@@ -259,6 +259,27 @@ public struct Limits: Sendable, Hashable {
     /// Longest pause between two of them.
     public var objectRetry_ms = 5_000
 
+    // MARK: Serving
+
+    /// Most deployments of one daemon.
+    public var deploymentCount = 1024
+    /// Most requests that wait for one deployment. More are answered with 503.
+    public var heldRequestCount = 4096
+    /// Most bytes of bodies of requests that wait for one deployment. More are answered with 503.
+    public var heldRequestBytes = 256 * 1024 * 1024
+    /// Longest wait of a request for a deployment; its client may ask for less.
+    public var heldRequest_ms = 600_000
+    /// Most requests in flight at one engine; more wait.
+    public var replicaInFlightCount = 1024
+    /// Length at which an engine's log is cut to its last quarter.
+    public var engineLogBytes = 16 * 1024 * 1024
+    /// Longest answer that is read of an engine's own interface and of a canary.
+    public var engineAnswerBytes = 256 * 1024
+    /// How long an engine that is asked to end gets before it is made to.
+    public var engineGrace_ms = 5_000
+    /// Longest wait for an engine to wake from a tier that keeps its process, and for a canary then.
+    public var engineWake_ms = 60_000
+
     /// The standard values.
     public init() {}
 }

@@ -1,0 +1,75 @@
+import DemoSupport
+import GPUServeKit
+import Glibc
+import Transport
+import Wire
+
+/// Talks to a running daemon: the one that `--state DIR` says serves there, or that of `--url` with the key of GPUSERVE_KEY.
+struct DaemonClient {
+    static let options = ["state", "url"]
+    private let base: String
+    private let key: String
+    private let transport: LoopTransport
+    private static let longestAnswerBytes = 16 * 1024 * 1024
+
+    struct Failure: Error, CustomStringConvertible { let description: String }
+
+    /// Runs `body` with a client, and closes its connections.
+    static func with<Result>(
+        _ arguments: Arguments, _ body: (DaemonClient) async throws -> Result
+    ) async throws -> Result {
+        let client = try DaemonClient(arguments)
+        do {
+            let result = try await body(client)
+            await client.transport.shutDown()
+            return result
+        } catch {
+            await client.transport.shutDown()
+            throw error
+        }
+    }
+
+    private init(_ arguments: Arguments) throws {
+        if let url = arguments[option: "url"] {
+            guard let key = getenv("GPUSERVE_KEY").map({ String(cString: $0) }), !key.isEmpty else {
+                throw UsageError(message: "--url needs the daemon's key in GPUSERVE_KEY (the file key of its --state)")
+            }
+            base = url.hasSuffix("/") ? String(url.dropLast()) : url
+            self.key = key
+        } else {
+            guard let path = arguments[option: "state"] ?? getenv("GPUSERVE_STATE").map({ String(cString: $0) }) else {
+                throw UsageError(message: "say which daemon: --state DIR (or GPUSERVE_STATE), or --url URL")
+            }
+            guard let (address, key) = StateDirectory.announced(path: path) else {
+                throw Failure(description: "no daemon has served \(path); start one: gpuserve serve --state \(path)")
+            }
+            base = "http://\(address)"
+            self.key = key
+        }
+        transport = try LoopTransport()
+    }
+
+    /// The body of a good answer.
+    ///
+    /// - Throws: what the daemon says was wrong.
+    func call(_ method: HTTPMethod, _ path: String, _ body: [UInt8] = []) async throws -> JSONValue {
+        var fields = HTTPFields()
+        try fields.append("Authorization", "Bearer \(key)")
+        if !body.isEmpty { try fields.append("Content-Type", "application/json") }
+        let request = UpstreamRequest(method: method, url: base + path, fields: fields, body: body)
+        let answer: [UInt8]
+        let status: Int
+        do {
+            let response = try await transport.send(request)
+            status = response.status
+            answer = try await response.body.collect(limitBytes: Self.longestAnswerBytes)
+        } catch {
+            throw Failure(description: "the daemon at \(base) does not answer (\(error)); is it running?")
+        }
+        let json = try JSONValue.parse(answer)
+        guard status < 300 else {
+            throw Failure(description: json["error"]?["message"]?.string ?? "status \(status)")
+        }
+        return json
+    }
+}

@@ -1,0 +1,214 @@
+internal import CPosix
+internal import Glibc
+internal import Synchronization
+internal import Transport
+
+/// An engine's process and all that it started, as long as they stay in its process group. Any thread.
+///
+/// It is made the leader of a session of its own, gets no descriptor of this program but its log, and only the variables it
+/// was given: keys in this program's environment are not its business. It lives on when this program ends.
+public final class EngineProcess: Sendable {
+    /// How a process ended.
+    public struct Ending: Sendable, Hashable {
+        /// `exit status 1`, `killed by signal 9`, or `ended` for one that was adopted: only a parent learns more.
+        public var text: String
+    }
+
+    /// Names a process for good: numbers are used again, a number and the time it was given out at are not.
+    public struct Identity: Sendable, Hashable {
+        /// The process, which leads the group of the same number.
+        public var pid: Int32
+        /// When it started, in clock ticks since the machine did.
+        public var startTicks: UInt64
+    }
+
+    private struct State {
+        var ending: Ending?
+        var waiters: [Int: CheckedContinuation<Bool, Never>] = [:]
+        var nextWaiter = 0
+        var onEnd: (@Sendable (Ending) -> Void)?
+        var isFrozen = false
+    }
+
+    /// Its name for good.
+    public let identity: Identity
+    private let host: EngineHost
+    private let state = Lock(State())
+
+    private init(_ identity: Identity, _ host: EngineHost) {
+        self.identity = identity
+        self.host = host
+    }
+
+    // MARK: Making one
+
+    /// Starts a program.
+    ///
+    /// - Parameters:
+    ///   - program: its path.
+    ///   - environment: all of its variables.
+    ///   - logPath: what it prints is added here.
+    ///   - directory: where it runs.
+    public static func start(
+        program: String, arguments: [String], environment: [String: String], logPath: String, directory: String,
+        on host: EngineHost
+    ) async throws(ReplicaFailure) -> EngineProcess {
+        let made: Result<EngineProcess, ReplicaFailure> = await host.run {
+            let log = open(logPath, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
+            guard log >= 0 else { return .failure(failure(errno, "its log \(logPath) cannot be opened")) }
+            defer { close(log) }
+            var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
+            var variables: [UnsafeMutablePointer<CChar>?] =
+                environment.sorted { $0.key < $1.key }.map { strdup("\($0.key)=\($0.value)") } + [nil]
+            defer { for word in words + variables { free(word) } }
+            let pid = cposix_spawn_engine(program, &words, &variables, log, directory)
+            guard pid > 0 else { return .failure(failure(-pid, "\(program) cannot be started")) }
+            return .success(watched(pid, host))
+        }
+        return try made.get()
+    }
+
+    /// Finds a process again that an earlier run of this program started; nil when it is gone.
+    public static func adopt(_ identity: Identity, on host: EngineHost) async -> EngineProcess? {
+        await host.run {
+            guard let stat = ProcessStat(pid: identity.pid), stat.startTicks == identity.startTicks, !stat.isZombie
+            else { return nil }
+            let process = watched(identity.pid, host)
+            process.state.withLock { $0.isFrozen = stat.isStopped }
+            return process
+        }
+    }
+
+    /// Loop thread.
+    private static func watched(_ pid: Int32, _ host: EngineHost) -> EngineProcess {
+        // A child is a zombie at the least until it is reaped, so its numbers are there to read.
+        let process = EngineProcess(
+            Identity(pid: pid, startTicks: ProcessStat(pid: pid)?.startTicks ?? 0), host)
+        let watch = ExitWatch(pid, on: host.loop) { process.sawEnd() }
+        if watch == nil { process.sawEnd() }
+        return process
+    }
+
+    private static func failure(_ code: Int32, _ what: String) -> ReplicaFailure {
+        let kind: ReplicaFailure.Code = code == ENOENT || code == EACCES ? .programMissing : .cannotSpawn
+        return ReplicaFailure(kind, "\(what): \(String(cString: strerror(code)))")
+    }
+
+    // MARK: Its end
+
+    /// How it ended; nil while it lives.
+    public var ending: Ending? { state.withLock { $0.ending } }
+
+    /// Calls `body` once when it ends; at once when it has.
+    public func onEnd(_ body: @escaping @Sendable (Ending) -> Void) {
+        let ending = state.withLock { state in
+            if state.ending == nil { state.onEnd = body }
+            return state.ending
+        }
+        if let ending { body(ending) }
+    }
+
+    private func sawEnd() {
+        // Whatever it started goes with it. Before the leader is reaped, when its number cannot have been given out again.
+        kill(-identity.pid, SIGKILL)
+        var status: Int32 = 0
+        let text: String
+        if cposix_reap(identity.pid, &status) != 0 {
+            text = "ended"
+        } else if status & 0x7F == 0 {
+            text = "exit status \((status >> 8) & 0xFF)"
+        } else {
+            text = "killed by signal \(status & 0x7F)"
+        }
+        let ending = Ending(text: text)
+        let (waiters, onEnd) = state.withLock { state in
+            state.ending = ending
+            defer {
+                state.waiters = [:]
+                state.onEnd = nil
+            }
+            return (Array(state.waiters.values), state.onEnd)
+        }
+        for waiter in waiters { waiter.resume(returning: true) }
+        onEnd?(ending)
+    }
+
+    /// Waits for its end, at most so long; false when it still lives.
+    public func waitForEnd(limit_ms: Int) async -> Bool {
+        await withCheckedContinuation { continuation in
+            let id = state.withLock { state -> Int? in
+                guard state.ending == nil else { return nil }
+                state.nextWaiter += 1
+                state.waiters[state.nextWaiter] = continuation
+                return state.nextWaiter
+            }
+            guard let id else { return continuation.resume(returning: true) }
+            host.loop.execute { [self] in
+                _ = host.loop.schedule(after_ms: limit_ms, Deadline(self, id))
+            }
+        }
+    }
+
+    /// The end of one wait. The loop holds it until then.
+    private final class Deadline: DeadlineHandler {
+        private let process: EngineProcess
+        private let id: Int
+        init(_ process: EngineProcess, _ id: Int) { (self.process, self.id) = (process, id) }
+        func deadlineReached(_: DeadlineID) {
+            process.state.withLock { $0.waiters.removeValue(forKey: id) }?.resume(returning: false)
+        }
+    }
+
+    /// Ends it: asks (SIGTERM), and after `grace_ms` insists (SIGKILL). Returns when it is gone.
+    public func end(grace_ms: Int) async {
+        guard ending == nil else { return }
+        if grace_ms > 0 {
+            signal(SIGTERM)
+            // A frozen process hears nothing before it runs again.
+            signal(SIGCONT)
+            if await waitForEnd(limit_ms: grace_ms) { return }
+        }
+        while ending == nil {
+            signal(SIGKILL)
+            // Only the kernel can hold it up now, for example in the middle of a write to a dead disk.
+            if await waitForEnd(limit_ms: 1_000) { return }
+        }
+    }
+
+    private func signal(_ number: Int32) {
+        // Under the lock that the reaper takes: no signal goes to a number that may be somebody else's.
+        state.withLock { state in
+            guard state.ending == nil else { return }
+            kill(-identity.pid, number)
+        }
+    }
+
+    // MARK: Freezing
+
+    /// Whether `freeze` was the last word.
+    public var isFrozen: Bool { state.withLock { $0.isFrozen } }
+
+    /// Stops it and all that it started. It keeps its memory; what it gives back is the processor.
+    public func freeze() async throws(ReplicaFailure) {
+        signal(SIGSTOP)
+        state.withLock { $0.isFrozen = true }
+        // The kernel stops a process at once unless it is in the middle of a system call that cannot be interrupted.
+        for _ in 0..<200 {
+            guard ending == nil else { throw ReplicaFailure(.exited, "it ended while it was frozen") }
+            if ProcessStat(pid: identity.pid)?.isStopped == true { return }
+            await EngineHost.pause(5)
+        }
+        throw ReplicaFailure(.sleepRefused, "it did not stop within 1 s of SIGSTOP")
+    }
+
+    /// Lets it run on.
+    public func thaw() {
+        signal(SIGCONT)
+        state.withLock { $0.isFrozen = false }
+    }
+
+    /// The memory that it and all of its group hold: shared pages counted once for each that shares them.
+    public func residentBytes() -> Int {
+        ProcessStat.group(identity.pid).reduce(0) { $0 + ProcessStat.proportionalBytes(of: $1) }
+    }
+}

@@ -1,0 +1,115 @@
+internal import Glibc
+
+/// Makes images of living processes and brings them back, by CRIU 4.2 or later, which is a program of its own.
+///
+/// An image holds everything that the processes had in memory, keys of theirs among it: it is written with the rights of the
+/// state directory. Processes come back under the numbers they had, so an image can have one living copy at a time.
+struct ProcessImager: Sendable {
+    /// The program.
+    let program: String
+
+    /// Looks for CRIU: at GPUSERVE_CRIU, else in PATH.
+    static func find() throws(ReplicaFailure) -> ProcessImager {
+        let given = getenv("GPUSERVE_CRIU").map { String(cString: $0) }
+        do throws(ReplicaFailure) {
+            return ProcessImager(program: try ProgramFinder.find([given ?? "criu"]))
+        } catch {
+            throw ReplicaFailure(
+                .programMissing, "criu is not in PATH: install CRIU 4.2 or later, or name it in GPUSERVE_CRIU")
+        }
+    }
+
+    /// Writes an image of a process and all of its group, and ends them. On failure they may live on, or not.
+    func dump(_ process: EngineProcess, to directory: String, log: String, on host: EngineHost)
+        async throws(ReplicaFailure)
+    {
+        Self.empty(directory)
+        guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
+            throw ReplicaFailure(.sleepRefused, "\(directory): \(String(cString: strerror(errno)))")
+        }
+        try await run(
+            ["dump", "--tree", "\(process.identity.pid)"], directory, on: host, failing: .sleepRefused)
+        guard await process.waitForEnd(limit_ms: 10_000) else {
+            throw ReplicaFailure(.sleepRefused, "the process lives on after its image was made")
+        }
+        var info = stat()
+        guard stat(log, &info) == 0 else { return }
+        // Files that the engine has open must be as long as they were: see `restore`.
+        let size = Array("\(info.st_size)".utf8)
+        let file = open(directory + "/log-size", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        guard file >= 0 else { throw ReplicaFailure(.diskFull, "\(directory): \(String(cString: strerror(errno)))") }
+        defer { close(file) }
+        guard size.withUnsafeBytes({ write(file, $0.baseAddress, $0.count) }) == size.count else {
+            throw ReplicaFailure(.diskFull, "\(directory): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Brings the processes of an image back as children of this program.
+    func restore(
+        _ pid: Int32, from directory: String, log: String, on host: EngineHost
+    ) async throws(ReplicaFailure) -> EngineProcess {
+        guard let text = ProcessStat.read(directory + "/log-size", limit: 32),
+            let size = Int(String(decoding: text, as: UTF8.self))
+        else { throw ReplicaFailure(.imageUnusable, "\(directory) holds no whole image") }
+        // What the engine printed after the image was made goes: CRIU refuses a file that has grown.
+        guard truncate(log, off_t(size)) == 0 else {
+            throw ReplicaFailure(.imageUnusable, "\(log): \(String(cString: strerror(errno)))")
+        }
+        try await run(
+            ["restore", "--restore-detached", "--restore-sibling"], directory, on: host, failing: .wakeRefused)
+        guard let stat = ProcessStat(pid: pid), !stat.isZombie,
+            let process = await EngineProcess.adopt(.init(pid: pid, startTicks: stat.startTicks), on: host)
+        else { throw ReplicaFailure(.wakeRefused, "the restored process \(pid) ended at once") }
+        return process
+    }
+
+    private func run(
+        _ words: [String], _ directory: String, on host: EngineHost, failing code: ReplicaFailure.Code
+    ) async throws(ReplicaFailure) {
+        let log = "\(words[0]).log"
+        let criu = try await EngineProcess.start(
+            program: program,
+            arguments: words + [
+                "--images-dir", directory, "--tcp-close", "--file-locks", "--ext-unix-sk", "--link-remap",
+                "--ghost-limit", "1G", "--log-file", log, "-v1",
+            ],
+            environment: ProgramFinder.environment(also: []), logPath: directory + "/output.log", directory: directory,
+            on: host)
+        guard await criu.waitForEnd(limit_ms: 120_000) else {
+            await criu.end(grace_ms: 0)
+            throw ReplicaFailure(code, "criu \(words[0]) did not end within 120 s")
+        }
+        guard criu.ending?.text == "exit status 0" else {
+            throw Self.failure(code, words[0], criu.ending?.text ?? "", directory + "/" + log)
+        }
+    }
+
+    /// Names what CRIU complained about, and the remedy where there is one.
+    private static func failure(
+        _ code: ReplicaFailure.Code, _ verb: String, _ ending: String, _ log: String
+    ) -> ReplicaFailure {
+        let text = String(decoding: ProcessStat.read(log, limit: 64 * 1024) ?? [], as: UTF8.self)
+        // CRIU says so to everybody who lacks CAP_SYS_RESOURCE; it goes on.
+        let errors = text.split(separator: "\n").filter { $0.contains("Error") && !$0.contains("RLIMIT_NOFILE") }
+        let shown = errors.prefix(3).map { $0.prefix(200) }.joined(separator: " | ")
+        let what = "criu \(verb) ended with \(ending): \(shown.isEmpty ? "no reason given" : shown)"
+        if text.contains("Operation not permitted") && errors.contains(where: { $0.contains("not permitted") }) {
+            return ReplicaFailure(
+                .notPermitted, "\(what); it needs root, or CAP_CHECKPOINT_RESTORE with CAP_SYS_PTRACE")
+        }
+        if text.contains("No space left") { return ReplicaFailure(.diskFull, what) }
+        return ReplicaFailure(code, what)
+    }
+
+    /// Removes the files of a directory of images.
+    static func empty(_ path: String) {
+        guard let directory = opendir(path) else { return }
+        defer { closedir(directory) }
+        while let entry = readdir(directory) {
+            let name = withUnsafeBytes(of: entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if name != ".", name != ".." { unlinkat(dirfd(directory), name, 0) }
+        }
+    }
+}

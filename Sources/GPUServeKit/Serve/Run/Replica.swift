@@ -1,0 +1,43 @@
+internal import Transport
+
+/// One replica as its deployment sees it. Confined to the deployment's actor.
+final class Replica {
+    let number: Int
+    var machine: ReplicaMachine
+    var process: EngineProcess?
+    var port: UInt16 = 0
+    /// The action that is being carried out, and all before it.
+    var work: Task<Void, Never>?
+    /// When the way to readiness began; 0 while it is not on one.
+    var wakeBegun_ns: UInt64 = 0
+    /// The tier of that way.
+    var wakeTier: SleepTier?
+    /// Since when it has been in its state.
+    var since_ns: UInt64 = EventLoop.clock_ns()
+    /// Resident bytes before and after the last sleep.
+    var memoryBefore = 0
+    var memoryAfter = 0
+
+    /// The process and the port that the image of it has.
+    var imagePID: Int32?
+    var imagePort: UInt16 = 0
+
+    init(number: Int, machine: ReplicaMachine = ReplicaMachine()) {
+        self.number = number
+        self.machine = machine
+    }
+
+    var url: String { "http://127.0.0.1:\(port)" }
+    var logFile: String { "replica-\(number).log" }
+    var factFile: String { "replica-\(number).json" }
+}
+
+/// What is kept of a replica so that the next daemon finds its engine again.
+struct ReplicaFact: Hashable {
+    var pid: Int32
+    var startTicks: UInt64
+    var bootID: String
+    var port: UInt16
+    /// The tier it sleeps in; nil when it is awake.
+    var asleep: SleepTier?
+}

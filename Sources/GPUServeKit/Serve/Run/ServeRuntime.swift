@@ -1,0 +1,176 @@
+internal import Synchronization
+public import Transport
+public import Wire
+
+/// The serverless runtime: deployments, their engines, and the way requests take to them. Any thread.
+///
+/// ```swift
+/// let runtime = try await ServeRuntime(directory: try StateDirectory(path: "/var/lib/gpuserve"), transport: transport)
+/// try await runtime.deploy(DeploymentSpec(name: "chat", engine: .llamaCpp, model: "/models/smol.gguf"))
+/// let server = HTTPServer(configuration: .init(address: address), handler: ServeHandler(runtime))
+/// ```
+public final class ServeRuntime: Sendable {
+    private struct State {
+        var deployments: [String: Deployment] = [:]
+        /// Names that are being made or removed.
+        var busy: Set<String> = []
+        var pulse: Task<Void, Never>?
+    }
+
+    /// Where everything is kept.
+    public let directory: StateDirectory
+    /// The bounds in force.
+    public let limits: Limits
+    let transport: any UpstreamTransport
+    let meter: Meter
+    private let surroundings: Deployment.Surroundings
+    private let state = Lock(State())
+    /// How often deadlines and idleness are looked at.
+    private static let pulse_ms = 100
+    private static let pulsesPerProgress = 10
+
+    /// Takes up all deployments of a state directory, and the engines of an earlier run that live.
+    ///
+    /// - Parameters:
+    ///   - transport: carries requests to the engines; best on the loops that serve.
+    ///   - log: gets a line for each thing worth knowing.
+    public init(
+        directory: StateDirectory, transport: any UpstreamTransport, limits: Limits = .standard,
+        log: @escaping @Sendable (String) -> Void = { _ in }
+    ) async throws {
+        self.directory = directory
+        self.limits = limits
+        self.transport = transport
+        let ledger = try await Ledger.open(path: directory.path + "/ledger", limits: limits)
+        if let cut = ledger.recovery.cut { log("ledger: \(cut)") }
+        meter = Meter(ledger)
+        surroundings = Deployment.Surroundings(
+            directory: directory, host: try EngineHost(), transport: transport, limits: limits, log: log)
+        for name in try directory.deployments() { try await takeUp(name) }
+        let pulse = Task { [weak self] in
+            var count = 0
+            while await EngineHost.pause(Self.pulse_ms) {
+                guard let self else { return }
+                count += 1
+                await self.pulse(tellsProgress: count % Self.pulsesPerProgress == 0)
+            }
+        }
+        state.withLock { $0.pulse = pulse }
+    }
+
+    private func takeUp(_ name: String) async throws(ServeError) {
+        guard let text = try directory.read("spec.json", of: name) else {
+            // A crash between the removal of what makes it a deployment and that of the rest.
+            return try directory.removeDeployment(name)
+        }
+        let spec: DeploymentSpec
+        do throws(ServeError) {
+            spec = try DeploymentSpec(json: text, limits: limits)
+        } catch {
+            return surroundings.log("\(name): left alone, its spec.json cannot be used: \(error)")
+        }
+        let memory =
+            try directory.read("memory.json", of: name).map { DeploymentMemory(json: $0) } ?? DeploymentMemory()
+        let deployment = Deployment(spec, memory: memory, surroundings)
+        state.withLock { $0.deployments[name] = deployment }
+        var facts: [(number: Int, fact: ReplicaFact)] = []
+        for number in 1...spec.scale.maxCount + 16 {
+            guard let text = try directory.read(Replica(number: number).factFile, of: name) else { continue }
+            if let fact = ReplicaFact(json: text) { facts.append((number, fact)) }
+        }
+        await deployment.adopt(facts)
+    }
+
+    private func pulse(tellsProgress: Bool) async {
+        let now_ns = EventLoop.clock_ns()
+        for deployment in all {
+            deployment.front.tick(now_ns: now_ns, tellsProgress: tellsProgress)
+            await deployment.evaluate()
+        }
+    }
+
+    private var all: [Deployment] {
+        state.withLock { $0.deployments.values.sorted { $0.name < $1.name } }
+    }
+
+    /// A deployment; nil when there is none of that name.
+    public func deployment(_ name: String) -> Deployment? { state.withLock { $0.deployments[name] } }
+
+    private func known(_ name: String) throws(ServeError) -> Deployment {
+        if let deployment = deployment(name) { return deployment }
+        throw ServeError(.unknownDeployment, "there is no deployment '\(name)'; gpuserve ls shows all")
+    }
+
+    // MARK: What can be asked
+
+    /// Makes a deployment and brings its first replica up. Returns once it is kept, before the engine is ready.
+    public func deploy(_ spec: DeploymentSpec) async throws(ServeError) {
+        if let problem = spec.problem { throw ServeError(.invalidSpec, problem) }
+        let refusal = state.withLock { state -> ServeError? in
+            guard state.deployments[spec.name] == nil, !state.busy.contains(spec.name) else {
+                return ServeError(
+                    .nameTaken, "there is a deployment '\(spec.name)': gpuserve rm \(spec.name), or another name")
+            }
+            guard state.deployments.count < limits.deploymentCount else {
+                return ServeError(.tooMany, "\(limits.deploymentCount) deployments are there; remove one")
+            }
+            state.busy.insert(spec.name)
+            return nil
+        }
+        if let refusal { throw refusal }
+        defer { state.withLock { _ = $0.busy.remove(spec.name) } }
+        try directory.write(spec.json, to: "spec.json", of: spec.name)
+        let deployment = Deployment(spec, memory: DeploymentMemory(), surroundings)
+        state.withLock { $0.deployments[spec.name] = deployment }
+        try await deployment.wake()
+    }
+
+    /// Ends a deployment's engines and forgets it.
+    public func remove(_ name: String) async throws(ServeError) {
+        let deployment = try known(name)
+        try await deployment.stop()
+        state.withLock { $0.deployments[name] = nil }
+        try directory.removeDeployment(name)
+    }
+
+    /// Brings a replica up.
+    public func wake(_ name: String) async throws(ServeError) { try await known(name).wake() }
+
+    /// Puts all replicas to sleep, at least so deep, until something is asked of them.
+    public func sleep(_ name: String, atLeast tier: SleepTier = .inPlace) async throws(ServeError) {
+        await (try known(name)).sleep(atLeast: tier)
+    }
+
+    /// Ends all engines; requests are refused until `wake`.
+    public func stop(_ name: String) async throws(ServeError) { try await known(name).stop() }
+
+    /// Changes how many replicas there are and when.
+    public func scale(_ name: String, _ settings: ScaleSettings) async throws(ServeError) {
+        try await known(name).scale(settings)
+    }
+
+    /// The last lines that a deployment's engines printed.
+    public func logTail(_ name: String, lineCount: Int) async throws(ServeError) -> [String] {
+        await (try known(name)).logTail(lineCount: lineCount)
+    }
+
+    /// What one deployment is doing.
+    public func status(_ name: String) async throws(ServeError) -> DeploymentStatus { await (try known(name)).status() }
+
+    /// What all deployments are doing, by name.
+    public func status() async -> [DeploymentStatus] {
+        var found: [DeploymentStatus] = []
+        for deployment in all { found.append(await deployment.status()) }
+        return found
+    }
+
+    /// Names of all deployments.
+    public var names: [String] { all.map(\.name) }
+
+    /// Lets go of everything. Engines live on, for the next run to take over, unless `endsEngines`.
+    public func shutDown(endsEngines: Bool) async {
+        state.withLock { $0.pulse }?.cancel()
+        if endsEngines { for deployment in all { await deployment.endAll() } }
+        await meter.close()
+    }
+}

@@ -1,0 +1,35 @@
+internal import Synchronization
+internal import Transport
+
+/// The right to send one request to one engine. Given back once, at the latest when the last reference goes.
+final class Ticket: Sendable {
+    enum Outcome: Sendable {
+        /// An answer came, whatever it said.
+        case answered
+        /// The client went away.
+        case cancelled
+        /// The engine gave nothing, or broke off.
+        case failed
+    }
+
+    let replica: Int
+    /// `http://127.0.0.1:PORT`.
+    let url: String
+    private let generation: UInt64
+    private let front: DeploymentFront
+    private let isOpen = Atomic<Bool>(true)
+
+    init(replica: Int, generation: UInt64, url: String, front: DeploymentFront) {
+        self.replica = replica
+        self.generation = generation
+        self.url = url
+        self.front = front
+    }
+
+    deinit { finish(.cancelled) }
+
+    func finish(_ outcome: Outcome) {
+        guard isOpen.exchange(false, ordering: .acquiringAndReleasing) else { return }
+        front.giveBack(replica, generation, outcome)
+    }
+}
