@@ -106,7 +106,7 @@ def test_adapters_that_do_not_fit_are_refused_by_name(server, adapters: Path) ->
     other = json.loads((adapters / "variant-000" / "adapter_config.json").read_text())
     weights = (adapters / "variant-000" / "adapter_model.safetensors").read_bytes()
     for name, change, words in [
-        ("rank", {"r": 16}, "lora_A.weight has the shape [8, 576]"),
+        ("rank", {"r": 16}, "lora_A.weight' has the shape [8, 576]"),
         ("other", {"base_model_name_or_path": "a/Llama-3.2-1B"}, "Llama-3.2-1B"),
     ]:
         (adapters / name).mkdir()

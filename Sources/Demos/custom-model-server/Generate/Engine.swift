@@ -123,7 +123,8 @@ final class Engine: Sendable {
     private func run(_ model: Llama, _ parts: Model) {
         var active: [(ticket: Ticket, sequence: ActiveSequence)] = []
         var freeSlots = Array((0..<model.cache.slotCount).reversed())
-        var weights = parts.weights
+        // Nil when it is not known what a switch that failed has left.
+        var weights: SnapshotID? = parts.weights
         while true {
             let news = self.news(freeSlots.count, active.isEmpty ? nil : weights)
             for index in active.indices.reversed() where news.cancelled.contains(active[index].ticket.number) {
@@ -132,6 +133,7 @@ final class Engine: Sendable {
             for errand in news.errands { errand(model, active.map(\.sequence)) }
             if let admitted = news.admitted {
                 if admitted.weights != weights, let problem = parts.switchTo(admitted.weights) {
+                    weights = nil
                     for ticket in admitted.tickets {
                         ticket.continuation.yield(.failed("the weights could not be switched: \(problem)"))
                         ticket.continuation.finish()

@@ -155,7 +155,7 @@ extension CompletionCall.Refusal {
             }
         case let error as SnapshotError
         where [.malformedSource, .unsupportedSource, .truncatedSource].contains(error.code):
-            self.init(status: 422, message: "\(error)", param: "model", code: "badAdapter")
+            self.init(status: 422, message: error.detail, param: "model", code: "badAdapter")
         default: self.init(status: 500, message: "\(error)", code: "internal_error")
         }
     }
