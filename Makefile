@@ -32,6 +32,10 @@ bench-gpu: ## restores, clones, deltas and contexts on an NVIDIA GPU beside what
 	@Scripts/setup.sh build
 	@Scripts/bench_gpu.sh $(if $(QUICK),--quick)
 
+bench-coldstart: ## time from exec to ready and to a first token of the model server, beside llama.cpp (QUICK=1: a short run)
+	@Scripts/setup.sh coldstart
+	@Scripts/bench_coldstart.sh $(if $(QUICK),--quick)
+
 eval-routing: ## how good the decisions are on measured outcomes (DATA=FOLDER; litellm beside it after Scripts/setup.sh bench)
 	@Scripts/setup.sh build
 	@Scripts/eval_routing.sh $(DATA)

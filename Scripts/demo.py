@@ -1,7 +1,8 @@
 """Real prompts through the gateway to real language models, and what the router made of each.
 
-Usage: demo.py PATH_OF_ROUTER. Starts two llama.cpp servers with SmolLM2-135M as pool members, adds a strong model
-when one is at hand, sends a dozen prompts to `model: "auto"`, and prints one row for each. With a terminal the
+Usage: demo.py PATH_OF_ROUTER PATH_OF_MODEL_SERVER. Starts two servers of SmolLM2-135M as pool members (the repository's
+own, from a snapshot that the first run makes; llama.cpp's with DEMO_MODELS=llama.cpp), adds a strong model when one is at
+hand, sends a dozen prompts to `model: "auto"`, and prints one row for each. With a terminal the
 gateway then stays up to be tried; DEMO_ONCE=1, or no terminal, ends after the table.
 
 A strong model is taken from the first of these that is set (ROUTER_STRONG_MODEL names the model there):
@@ -72,9 +73,13 @@ def member(name: str, tier: str, price: dict, deployment: dict, context_window: 
     }
 
 
-def start_llama(weights: Path, alias: str) -> Child:
-    program = str(ROOT / "Scripts" / "llama_server.py")
-    return Child([sys.executable, program, str(weights), "--alias", alias, "--greedy"])
+def start_model(program: str, weights: Path, alias: str) -> Child:
+    """A server that computes on one thread."""
+    if os.environ.get("DEMO_MODELS") == "llama.cpp":
+        return Child([sys.executable, str(ROOT / "Scripts" / "llama_server.py"), str(weights), "--alias", alias])
+    store = ROOT / ".cache" / "snapshots"
+    return Child([program, "--model", str(weights), "--listen", "127.0.0.1:0", "--name", alias,
+                  "--snapshot-store", str(store)])
 
 
 def request(url: str, body: dict | None = None) -> tuple[dict, dict]:
@@ -123,7 +128,8 @@ def ask_all(url: str, log: Path) -> None:
     cost = saved = 0.0
     taken: dict[str, int] = {}
     for prompt in PROMPTS:
-        body = {"model": "auto", "max_tokens": MAX_TOKENS, "messages": [{"role": "user", "content": prompt}]}
+        messages = [{"role": "user", "content": prompt}]
+        body = {"model": "auto", "temperature": 0, "max_tokens": MAX_TOKENS, "messages": messages}
         try:
             answer, fields = request(f"{url}/v1/chat/completions", body)
         except urllib.error.HTTPError as error:
@@ -171,9 +177,9 @@ curl {url}/metrics
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
+    if len(sys.argv) != 3:
         sys.exit(__doc__)
-    router = sys.argv[1]
+    router, model_server = sys.argv[1:]
     weights = next((ROOT / ".cache" / "models").glob("SmolLM2*.gguf"), None)
     if weights is None:
         sys.exit("the weights are missing: run `make demo`, or Scripts/venv.sh demo model")
@@ -181,13 +187,14 @@ def main() -> None:
     with contextlib.ExitStack() as cleanup:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="router-demo-")))
-        say("starting two llama.cpp servers with SmolLM2-135M")
-        began = time.monotonic()
-        servers = {alias: start_llama(weights, f"smollm2-{alias}") for alias in ("small", "large")}
-        for server in servers.values():
+        say("starting two servers of SmolLM2-135M")
+        urls = {}
+        for alias in ("small", "large"):
+            began = time.monotonic()
+            server = start_model(model_server, weights, f"smollm2-{alias}")
             cleanup.callback(server.stop)
-        urls = {alias: f"http://127.0.0.1:{server.listening_port()}/v1" for alias, server in servers.items()}
-        say(f"both are ready after {time.monotonic() - began:.1f} s")
+            urls[alias] = f"http://127.0.0.1:{server.listening_port()}/v1"
+            say(f"{server.name} serves smollm2-{alias} after {time.monotonic() - began:.2f} s")
 
         def local(alias: str) -> dict:
             return {"id": "local", "base_url": urls[alias], "model": f"smollm2-{alias}", "auth": "none"}

@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Builds the gateway for speed and shows it at work on real models. DEMO_ONCE=1: stop after the table.
+# Builds gateway and model server for speed and shows them at work. DEMO_ONCE=1: stop after the table.
+# DEMO_MODELS=llama.cpp: llama.cpp serves the models, to compare.
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
-say "building the gateway (release; a first build takes a few minutes)"
+say "building the gateway and the model server (release; a first build takes a few minutes)"
 swift build -c release --static-swift-stdlib --product router
-exec .venv/bin/python Scripts/demo.py "$(swift build -c release --show-bin-path)/router"
+swift build -c release --static-swift-stdlib --product custom-model-server
+programs=$(swift build -c release --show-bin-path)
+exec .venv/bin/python Scripts/demo.py "$programs/router" "$programs/custom-model-server"

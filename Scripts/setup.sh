@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what a goal needs and is not there yet. Quiet when nothing is missing.
-# Usage: setup.sh build | demo | test | bench | restore
+# Usage: setup.sh build | demo | test | bench | restore | coldstart
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
-goal=${1:?usage: setup.sh build|demo|test|bench|restore}
+goal=${1:?usage: setup.sh build|demo|test|bench|restore|coldstart}
 
 has_header() { printf '#include <%s>\n' "$1" | clang -E -x c - >/dev/null; }
 has_libstdcxx() { compgen -G '/usr/lib/gcc/*/*/libstdc++.*'; }
@@ -34,7 +34,8 @@ install_missing
 
 case "$goal" in
     demo) Scripts/venv.sh demo model ;;
-    test) Scripts/venv.sh demo test model ;;
+    # The benchmark makes adapters with what the tests make theirs with.
+    test | coldstart) Scripts/venv.sh demo test model ;;
     bench)
         Scripts/venv.sh demo
         # A peer that cannot be installed leaves its figures out; it does not stop the benchmark.

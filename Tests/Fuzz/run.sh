@@ -40,7 +40,8 @@ if ! fresh "$out/Wire.o" "$wire_hash"; then
 fi
 
 # A target may name sources of other floors on lines that begin with "// with: "; they are compiled into it. Those in C are
-# linked to it, under the module that the package manager makes of their folder.
+# linked to it, under the module that the package manager makes of their folder. "// within: " names modules that those
+# sources import and lie in themselves here: empty ones stand for them.
 build() {
     local name=$1 from sources swift=(Tests/Fuzz/Shared/*.swift "Tests/Fuzz/$name.swift") objects=() headers=() file
     read -ra sources <<<"$(sed -n 's|^// with: ||p' "Tests/Fuzz/$name.swift" | tr '\n' ' ')"
@@ -59,6 +60,11 @@ build() {
             >"$module/module.modulemap"
         objects+=("$object")
         headers+=(-I "$module")
+    done
+    for module in $(sed -n 's|^// within: ||p' "Tests/Fuzz/$name.swift"); do
+        mkdir -p "$out/modules/$module"
+        echo "module $module {}" >"$out/modules/$module/module.modulemap"
+        headers+=(-I "$out/modules/$module")
     done
     swiftc "${flags[@]}" -wmo -module-name Fuzz -I "$out" "${headers[@]}" "${swift[@]}" "$out/Wire.o" "${objects[@]}" \
         -o "$out/$name"

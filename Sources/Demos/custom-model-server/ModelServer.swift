@@ -53,7 +53,7 @@ struct ModelServer {
     }
 
     func run() async throws {
-        var waterfall = ModelStart.Waterfall()
+        var waterfall = Waterfall()
         // The weights are the snapshot's own pages in the page cache, and go back when nobody uses them: asleep means asleep.
         var pool = HostMemoryPool.Configuration()
         pool.mapsFiles = true
@@ -61,7 +61,7 @@ struct ModelServer {
         waterfall.mark("device")
         let host = ModelHost(name: start.name, try await start.open(device, &waterfall), settings)
         _ = try await host.wake()
-        waterfall.mark("wake")
+        waterfall.mark("tokenizer and engine", restored: await host.report)
         let server = HTTPServer(
             configuration: .init(address: address), handler: ModelHandler(host, name: start.name, limits: .standard))
         let bound = try await server.start()

@@ -20,6 +20,8 @@ struct ModelServerCommand {
             [--while-asleep wake|refuse]  what a request to the sleeping model gets (wake)
         custom-model-server tokenize --model FILE.gguf
             the tokens of each line of standard input, a JSON string, as a JSON array
+        custom-model-server logits --model FILE.gguf
+            the logits after each line of standard input, a JSON array of tokens, as 32-bit floats
         """
 
     static func main() async {
@@ -30,9 +32,10 @@ struct ModelServerCommand {
                 print(usage)
                 return
             }
-            if words[0] == "tokenize" {
-                words.removeFirst()
-                try tokenize(try Arguments(words, options: ["model"]).required("model"))
+            if ["tokenize", "logits"].contains(words[0]) {
+                let command = words.removeFirst()
+                let path = try Arguments(words, options: ["model"]).required("model")
+                if command == "tokenize" { try tokenize(path) } else { try await LogitsCommand.run(path) }
                 return
             }
             try await ModelServer(try Arguments(words, options: ModelServer.options)).run()

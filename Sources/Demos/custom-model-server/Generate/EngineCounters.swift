@@ -12,7 +12,10 @@ final class EngineCounters: Sendable {
     func add(passes: Int, takenTokens: Int, madeTokens: Int) {
         self.passes.add(passes, ordering: .relaxed)
         self.takenTokens.add(takenTokens, ordering: .relaxed)
-        self.madeTokens.add(madeTokens, ordering: .relaxed)
+        let before = self.madeTokens.add(madeTokens, ordering: .relaxed)
+        if madeTokens > 0, before.oldValue == 0, let age_ms = Waterfall.age_ms() {
+            Console.note("first token \(Waterfall.tenths(age_ms)) ms after exec")
+        }
     }
 
     /// Other weights were put in place.

@@ -10,26 +10,6 @@ struct ModelStart {
     /// Where snapshots are kept; nil reads the file and keeps nothing.
     let storePath: String?
 
-    /// What a start cost, in the order of its steps.
-    struct Waterfall {
-        private(set) var steps: [(name: String, ms: Double)] = []
-        private var last_ns = EventLoop.clock_ns()
-
-        mutating func mark(_ name: String) {
-            let now_ns = EventLoop.clock_ns()
-            steps.append((name, Double(now_ns - last_ns) / 1e6))
-            last_ns = now_ns
-        }
-
-        var text: String {
-            let total = steps.reduce(0) { $0 + $1.ms }
-            return "ready in \(Self.tenths(total)) ms: "
-                + steps.map { "\($0.name) \(Self.tenths($0.ms))" }.joined(separator: ", ")
-        }
-
-        private static func tenths(_ ms: Double) -> Double { (ms * 10).rounded() / 10 }
-    }
-
     /// Finds the model's snapshot, or makes it.
     ///
     /// - Throws: `SnapshotError` or `ModelError`, naming what was wrong.

@@ -39,7 +39,9 @@ public struct GGUFMetadata: Sendable {
     /// The value of `key` when it is true or false.
     public func bool(_ key: String) -> Bool? { if case .bool(let value)? = values[key] { value } else { nil } }
     /// Where in `header` the texts lie that are the value of `key`.
-    public func strings(_ key: String) -> [Range<Int>]? { if case .strings(let ranges)? = values[key] { ranges } else { nil } }
+    public func strings(_ key: String) -> [Range<Int>]? {
+        if case .strings(let ranges)? = values[key] { ranges } else { nil }
+    }
     /// The value of `key` when it is an array of whole numbers.
     public func integers(_ key: String) -> [Int]? { if case .integers(let list)? = values[key] { list } else { nil } }
 
