@@ -15,12 +15,17 @@ ROOT = Path(__file__).resolve().parents[2]
 ALL_DIALECTS = ["chat_completions", "responses", "messages", "completions", "embeddings"]
 
 
+# Debug builds of these take longer for one token than a release build takes to make.
+RELEASED = {"custom-model-server": ["-c", "release", "--static-swift-stdlib"]}
+
+
 def find_binary(product: str = "router") -> str:
     """The program to test: ROUTER_BINARY (for another product, its name), or a debug build of the checkout."""
-    if given := os.environ.get(f"{product.upper()}_BINARY"):
+    if given := os.environ.get(f"{product.upper().replace('-', '_')}_BINARY"):
         return given
-    subprocess.run(["swift", "build", "--product", product], cwd=ROOT, check=True)
-    shown = subprocess.run(["swift", "build", "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True)
+    build = ["swift", "build", *RELEASED.get(product, [])]
+    subprocess.run([*build, "--product", product], cwd=ROOT, check=True)
+    shown = subprocess.run([*build, "--show-bin-path"], cwd=ROOT, check=True, capture_output=True, text=True)
     return str(Path(shown.stdout.strip()) / product)
 
 
