@@ -120,8 +120,9 @@ def snapshot(gpuserve: str, tmp_path: Path) -> Gpuserve:
     return Gpuserve(gpuserve, tmp_path)
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
+# The function has another name, or it would hide what makes entries of pools above.
+@pytest.fixture(name="model")
+def model_file(tmp_path: Path) -> Path:
     """A small safetensors file."""
     path = tmp_path / "model.safetensors"
     save_file(random_tensors(1), path, metadata={"format": "pt"})

@@ -100,7 +100,8 @@ for name in "${targets[@]}"; do
         echo "fuzz $name: nothing found in $runs runs, $seconds s"
     else
         echo "fuzz $name: FAILED with status $status; last lines of $log:"
-        grep -aE 'property does not hold|Fatal error|ERROR:|SUMMARY|Test unit written' "$log" | tail -5 | sed 's/^/    /'
+        { grep -aE 'property does not hold|Fatal error|ERROR:|SUMMARY|Test unit written' "$log" || cat "$log"; } |
+            tail -5 | sed 's/^/    /'
         failed=1
     fi
 done

@@ -22,7 +22,9 @@ public struct GGUFMetadata: Sendable {
     public init(header: [UInt8]) throws(SnapshotError) {
         self.header = header
         var reader = Reader(bytes: header)
-        guard header.starts(with: "GGUF".utf8) else { throw reader.malformed("the header does not begin with GGUF") }
+        guard header.count >= 8, header.starts(with: "GGUF".utf8) else {
+            throw reader.malformed("the header does not begin with GGUF and a version")
+        }
         reader.position = 8
         _ = try reader.integer(8)
         let pairCount = try reader.integer(8)
