@@ -77,9 +77,15 @@ step model-server swift build -c release --static-swift-stdlib --product custom-
 }
 step unit timeout 600 swift test --skip-build --disable-xctest || true
 add_swift_totals unit
-check fuzz Tests/Fuzz/run.sh 10
+# Fuzzers and end-to-end tests keep about a core busy each, so they run side by side; what the fuzzers said comes after.
+Tests/Fuzz/run.sh 10 >"$logs/fuzzers.log" 2>&1 &
+fuzzing=$!
 step end-to-end Scripts/end_to_end.sh || true
 add_pytest_totals end-to-end
+status=0
+wait "$fuzzing" || status=$?
+said() { cat "$logs/fuzzers.log" && return "$1"; }
+check fuzz said "$status"
 
 if [ "$tier" = all ]; then
     # The unit tests kill a writer of each kind 20 times.
