@@ -44,6 +44,9 @@ struct ProcessImager: Sendable {
         }
     }
 
+    /// How often a restore is tried whose process number is taken.
+    private static let trialCount = 5
+
     /// Brings the processes of an image back as children of this program.
     func restore(
         _ pid: Int32, from directory: String, log: String, on host: EngineHost
@@ -51,12 +54,21 @@ struct ProcessImager: Sendable {
         guard let text = ProcessStat.read(directory + "/log-size", limit: 32),
             let size = Int(String(decoding: text, as: UTF8.self))
         else { throw ReplicaFailure(.imageUnusable, "\(directory) holds no whole image") }
-        // What the engine printed after the image was made goes: CRIU refuses a file that has grown.
-        guard truncate(log, off_t(size)) == 0 else {
-            throw ReplicaFailure(.imageUnusable, "\(log): \(String(cString: strerror(errno)))")
+        for trial in 1... {
+            // What the engine printed after the image was made goes: CRIU refuses a file that has grown.
+            guard truncate(log, off_t(size)) == 0 else {
+                throw ReplicaFailure(.imageUnusable, "\(log): \(String(cString: strerror(errno)))")
+            }
+            do throws(ReplicaFailure) {
+                try await run(
+                    ["restore", "--restore-detached", "--restore-sibling"], directory, on: host, failing: .wakeRefused)
+                break
+            } catch {
+                // Somebody has its process number at the moment, most often something that ends soon.
+                guard error.detail.contains("File exists"), trial < Self.trialCount else { throw error }
+                try? await Task.sleep(for: .milliseconds(50))
+            }
         }
-        try await run(
-            ["restore", "--restore-detached", "--restore-sibling"], directory, on: host, failing: .wakeRefused)
         guard let stat = ProcessStat(pid: pid), !stat.isZombie,
             let process = await EngineProcess.adopt(.init(pid: pid, startTicks: stat.startTicks), on: host)
         else { throw ReplicaFailure(.wakeRefused, "the restored process \(pid) ended at once") }

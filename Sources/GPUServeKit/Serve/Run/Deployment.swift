@@ -218,10 +218,12 @@ public actor Deployment {
                 replica.wakeTier = after.tier
             }
         case .ready:
-            if replica.wakeBegun_ns > 0, let tier = replica.wakeTier {
+            if replica.wakeBegun_ns > 0, let begun = replica.wakeTier {
                 let took_ms = Double(now_ns - replica.wakeBegun_ns) / 1e6
-                // A fall back on the way is no measure of the tier that it began with.
-                if before.tier == tier { memory.note(tier, took_ms: took_ms) }
+                // After a fall back on the way it is another tier, and the time no measure of either.
+                let tier = before.tier ?? begun
+                if tier == begun { memory.note(tier, took_ms: took_ms) }
+                replica.wakeTier = tier
                 note("replica \(replica.number) is ready from \(tier.rawValue) after \(Int(took_ms)) ms")
                 try? writeMemory()
             }
