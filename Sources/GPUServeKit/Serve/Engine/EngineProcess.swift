@@ -108,12 +108,19 @@ public final class EngineProcess: Sendable {
         if let ending { body(ending) }
     }
 
-    private func sawEnd() {
+    /// Loop thread.
+    private func sawEnd(trial: Int = 1) {
         // Whatever it started goes with it. Before the leader is reaped, when its number cannot have been given out again.
         kill(-identity.pid, SIGKILL)
         var status: Int32 = 0
         let text: String
-        if cposix_reap(identity.pid, &status) != 0 {
+        let isReaped = cposix_reap(identity.pid, &status) == 0
+        if !isReaped, errno == EAGAIN, trial < Self.reapTrialCount {
+            // Whoever traced it and ended it (CRIU) has not let go: until it is reaped its number is taken.
+            _ = host.loop.schedule(after_ms: 2, Reaping(self, trial + 1))
+            return
+        }
+        if !isReaped {
             text = "ended"
         } else if status & 0x7F == 0 {
             text = "exit status \((status >> 8) & 0xFF)"
@@ -147,6 +154,16 @@ public final class EngineProcess: Sendable {
                 _ = host.loop.schedule(after_ms: limit_ms, Deadline(self, id))
             }
         }
+    }
+
+    private static let reapTrialCount = 1_000
+
+    /// Another try to reap. The loop holds it until then.
+    private final class Reaping: DeadlineHandler {
+        private let process: EngineProcess
+        private let trial: Int
+        init(_ process: EngineProcess, _ trial: Int) { (self.process, self.trial) = (process, trial) }
+        func deadlineReached(_: DeadlineID) { process.sawEnd(trial: trial) }
     }
 
     /// The end of one wait. The loop holds it until then.
