@@ -9,8 +9,9 @@ if [ ! -x "$program" ]; then
     command -v apt-get dpkg >/dev/null || fail "CRIU is unpacked from Debian packages, and there is no apt-get here."
     mirror=$(sed -n 's/^URIs: //p; s/^deb \(\[[^]]*\] \)\?\(http[^ ]*\) .*/\2/p' \
         /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -v security | head -n 1) || true
+    [ -n "$mirror" ] || fail "apt has no source of Debian packages here, so CRIU cannot be fetched: add one to /etc/apt/sources.list."
     rm -rf "$place" && mkdir -p "$place"/{lists/partial,cache/archives/partial,packages,root}
-    echo "deb ${mirror:-http://deb.debian.org/debian} sid main" >"$place/sid.list"
+    echo "deb $mirror sid main" >"$place/sid.list"
     options=(-o "Dir::Etc::sourcelist=$place/sid.list" -o Dir::Etc::sourceparts=- -o "Dir::State::Lists=$place/lists"
         -o "Dir::Cache=$place/cache" -o Dir::State::Status=/dev/null -o APT::Sandbox::User=root -q)
     # The keyring of an old release need not know sid's newest key; apt then says so and nothing is unpacked.
