@@ -11,6 +11,7 @@ from fakes import FakeUpstream
 from gateway import ROOT, Gateway, config, deployment, find_binary, model
 from processes import Child
 from safetensors.numpy import save_file
+from serving import Daemon
 from snapshots import Gpuserve, ObjectServer, random_tensors, serve
 
 MODELS = ROOT / ".cache" / "models"
@@ -73,14 +74,20 @@ def start_llama(path: Path, alias: str, *more: str) -> Child:
 
 
 @pytest.fixture(scope="session")
-def tiny_llama():
-    """llama.cpp with a tiny random model: real wire behaviour in milliseconds."""
+def tiny_model() -> str:
+    """A tiny random model: real wire behaviour in milliseconds."""
     path = MODELS / "tiny.gguf"
     maker = ROOT / "Scripts" / "make_tiny_model.py"
     if not path.exists() or path.stat().st_mtime < maker.stat().st_mtime:
         MODELS.mkdir(parents=True, exist_ok=True)
         subprocess.run([sys.executable, str(maker), str(path)], check=True)
-    server = start_llama(path, "tiny", "--slots", "4", "--embeddings")
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tiny_model: str):
+    """llama.cpp with it."""
+    server = start_llama(Path(tiny_model), "tiny", "--slots", "4", "--embeddings")
     yield server
     server.stop()
 
@@ -143,3 +150,34 @@ def openstack_swift():
 def server(request) -> ObjectServer:
     """Each real object server in turn."""
     return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def start(gpuserve: str, tmp_path: Path):
+    """Starts daemons that end with the test, their engines too; on failure pytest shows what they printed."""
+    started: list[Daemon] = []
+
+    def begin(state: str = "state", path: str | None = None) -> Daemon:
+        started.append(Daemon(gpuserve, tmp_path / state, path))
+        return started[-1]
+
+    yield begin
+    for daemon in started:
+        daemon.stop()
+        print(f"--- gpuserve {daemon.port} printed ---\n{daemon.child.output}")
+
+
+@pytest.fixture
+def tiny(start, tiny_model: str) -> Daemon:
+    """A daemon with the deployment `tiny` on llama.cpp, awake until told otherwise."""
+    daemon = start()
+    daemon.done("deploy", "tiny", "--engine", "llama.cpp", "--model", tiny_model, "--scaledown", "600")
+    return daemon
+
+
+@pytest.fixture(scope="session")
+def criu() -> str:
+    found = subprocess.run([str(ROOT / "Scripts" / "criu.sh")], capture_output=True, text=True, timeout=300, check=False)
+    if found.returncode != 0:
+        pytest.skip(f"no CRIU that runs here: {found.stderr.strip().splitlines()[-1]}")
+    return found.stdout.strip()

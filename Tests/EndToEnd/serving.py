@@ -35,15 +35,15 @@ class Daemon:
     def key(self) -> str:
         return (self.state / "key").read_text()
 
-    def run(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess:
+    def run(self, *arguments: str, timeout: float = 120, env: dict | None = None) -> subprocess.CompletedProcess:
         """A verb that ends by itself."""
         return subprocess.run(
-            [self.binary, *arguments], capture_output=True, text=True, timeout=timeout, env=os.environ | self.env,
-            check=False,
+            [self.binary, *arguments], capture_output=True, text=True, timeout=timeout,
+            env=os.environ | self.env | (env or {}), check=False,
         )
 
-    def done(self, *arguments: str) -> str:
-        finished = self.run(*arguments)
+    def done(self, *arguments: str, env: dict | None = None) -> str:
+        finished = self.run(*arguments, env=env)
         assert finished.returncode == 0, f"{arguments}: {finished.stderr}\n{self.child.output}"
         return finished.stdout
 

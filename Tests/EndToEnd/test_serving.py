@@ -10,49 +10,11 @@ from pathlib import Path
 import openai
 import pytest
 from conftest import MODELS
-from gateway import ROOT, find_binary
+from gateway import ROOT
 from serving import Daemon, text_of
 from waiting import eventually
 
 SMOLLM = MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-@pytest.fixture(scope="module")
-def binary() -> str:
-    return find_binary("gpuserve")
-
-
-@pytest.fixture(scope="session")
-def tiny_model() -> str:
-    path = MODELS / "tiny.gguf"
-    maker = ROOT / "Scripts" / "make_tiny_model.py"
-    if not path.exists() or path.stat().st_mtime < maker.stat().st_mtime:
-        MODELS.mkdir(parents=True, exist_ok=True)
-        subprocess.run([str(ROOT / ".venv/bin/python"), str(maker), str(path)], check=True)
-    return str(path)
-
-
-@pytest.fixture
-def start(binary: str, tmp_path: Path):
-    """Starts daemons that end with the test, their engines too; on failure pytest shows what they printed."""
-    started: list[Daemon] = []
-
-    def begin(state: str = "state", path: str | None = None) -> Daemon:
-        started.append(Daemon(binary, tmp_path / state, path))
-        return started[-1]
-
-    yield begin
-    for daemon in started:
-        daemon.stop()
-        print(f"--- gpuserve {daemon.port} printed ---\n{daemon.child.output}")
-
-
-@pytest.fixture
-def tiny(start, tiny_model: str) -> Daemon:
-    """A daemon with the deployment `tiny` on llama.cpp, awake until told otherwise."""
-    daemon = start()
-    daemon.done("deploy", "tiny", "--engine", "llama.cpp", "--model", tiny_model, "--scaledown", "600")
-    return daemon
 
 
 def test_a_newcomer_gets_an_answer_by_curl_and_by_the_sdk(start) -> None:
@@ -105,14 +67,6 @@ def test_idle_replicas_go_to_sleep_by_themselves(start, tiny_model: str) -> None
     daemon.wait_for("tiny", "asleep")
     daemon.done("scale", "tiny", "--min", "1")
     daemon.wait_for("tiny", "ready")
-
-
-@pytest.fixture(scope="session")
-def criu() -> str:
-    found = subprocess.run([str(ROOT / "Scripts" / "criu.sh")], capture_output=True, text=True, timeout=300, check=False)
-    if found.returncode != 0:
-        pytest.skip(f"no CRIU that runs here: {found.stderr.strip().splitlines()[-1]}")
-    return found.stdout.strip()
 
 
 def test_a_process_comes_back_from_its_image_as_often_as_it_is_wanted(start, criu: str, tiny_model: str, monkeypatch):

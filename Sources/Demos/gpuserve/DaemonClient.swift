@@ -37,7 +37,7 @@ struct DaemonClient {
             base = url.hasSuffix("/") ? String(url.dropLast()) : url
             self.key = key
         } else {
-            guard let path = arguments[option: "state"] ?? getenv("GPUSERVE_STATE").map({ String(cString: $0) }) else {
+            guard let path = Self.statePath(arguments) else {
                 throw UsageError(message: "say which daemon: --state DIR (or GPUSERVE_STATE), or --url URL")
             }
             guard let (address, key) = StateDirectory.announced(path: path) else {
@@ -49,10 +49,20 @@ struct DaemonClient {
         transport = try LoopTransport()
     }
 
-    /// The body of a good answer.
+    /// The state directory that was named, if one was.
+    static func statePath(_ arguments: Arguments) -> String? {
+        arguments[option: "state"] ?? getenv("GPUSERVE_STATE").map { String(cString: $0) }
+    }
+
+    /// The body of a good answer, read.
     ///
     /// - Throws: what the daemon says was wrong.
     func call(_ method: HTTPMethod, _ path: String, _ body: [UInt8] = []) async throws -> JSONValue {
+        try JSONValue.parse(try await text(method, path, body))
+    }
+
+    /// The body of a good answer, as it is.
+    func text(_ method: HTTPMethod, _ path: String, _ body: [UInt8] = []) async throws -> [UInt8] {
         var fields = HTTPFields()
         try fields.append("Authorization", "Bearer \(key)")
         if !body.isEmpty { try fields.append("Content-Type", "application/json") }
@@ -66,10 +76,10 @@ struct DaemonClient {
         } catch {
             throw Failure(description: "the daemon at \(base) does not answer (\(error)); is it running?")
         }
-        let json = try JSONValue.parse(answer)
         guard status < 300 else {
-            throw Failure(description: json["error"]?["message"]?.string ?? "status \(status)")
+            let said = (try? JSONValue.parse(answer))?["error"]?["message"]?.string
+            throw Failure(description: said ?? "status \(status)")
         }
-        return json
+        return answer
     }
 }

@@ -9,7 +9,8 @@ enum DeploymentVerbs {
           gpuserve serve --state DIR [--listen 127.0.0.1:8089] [--loops 1] [--end-engines]
           gpuserve deploy NAME --engine llama.cpp|vllm|sglang|tgi|transformers|custom --model X
                        [--gpus 0] [--min 0] [--max 1] [--buffer 0] [--concurrency 4] [--scaledown SECONDS]
-                       [--program PATH] [--env NAME...] [--tier TIER] [--no-wait] [-- more words for the engine]
+                       [--program PATH] [--env NAME...] [--tier TIER] [--price WHAT=DOLLARS...] [--no-wait]
+                       [-- more words for the engine]
           gpuserve ls | status [NAME] [--json]                          what there is, and what it is doing
           gpuserve logs NAME [-f] [--lines 100]                         what its engines print
           gpuserve wake | stop | rm NAME                                bring up; end its engines; forget it
@@ -33,7 +34,7 @@ enum DeploymentVerbs {
             try await Daemon.run(try Arguments(words, options: Daemon.options, flags: Daemon.flags))
         case "deploy":
             let cut = words.firstIndex(of: "--") ?? words.endIndex
-            let options = ["engine", "model", "gpus", "program", "env", "tier"] + scaleOptions
+            let options = ["engine", "model", "gpus", "program", "env", "tier", "price"] + scaleOptions
             try await deploy(
                 try arguments(options, ["no-wait"], of: Array(words[..<cut])), extra: Array(words[cut...].dropFirst()))
         case "ls", "status": try await show(try arguments([], ["json"], of: words))
@@ -94,6 +95,8 @@ enum DeploymentVerbs {
         try set(&spec.scale, arguments)
         spec.environmentNames = arguments.all("env")
         spec.extraArguments = extra
+        let prices = try AccountVerbs.dollars(arguments.all("price"))
+        if !prices.isEmpty { spec.price = try Price(dollars: prices) }
         if let text = arguments[option: "tier"] {
             guard let tier = SleepTier(rawValue: text) else {
                 let known = SleepTier.allCases.map(\.rawValue).joined(separator: ", ")

@@ -228,6 +228,10 @@ public struct Limits: Sendable, Hashable {
     public var ledgerRememberedCount = 65_536
     /// Wait before a failed write is tried again.
     public var ledgerRetry_ms = 250
+    /// Longest stretch of time that is one record: what a killed daemon does not bill.
+    public var residencyPiece_ms = 60_000
+    /// Most keys of clients, revoked ones too.
+    public var clientKeyCount = 10_000
     /// Most lines of one bill.
     public var billLineCount = 1_000_000
 

@@ -167,7 +167,7 @@ import Wire
         disk.breakDown()
         let first = Task { await Self.code { try await ledger.append(Self.request("a")) } }
         for await _ in paused { break }
-        #expect(await ledger.isHealthy == false)
+        #expect(ledger.isHealthy == false)
         #expect(await ledger.lastFailure?.code == .diskFull)
         let second = Task { await Self.code { try await ledger.append(Self.request("b")) } }
         while await ledger.backlogCount < 2 { await Task.yield() }

@@ -36,6 +36,7 @@ extension DeploymentSpec {
         object.add("least_tier", leastTier.rawValue)
         object.add("arguments", extraArguments)
         object.add("environment", environmentNames)
+        if let price { object.add("price", price.object) }
         return object.bytes
     }
 }
@@ -46,6 +47,7 @@ private struct SpecReader {
     private var numbers: [String: Int] = [:]
     private var lists: [String: [String]] = [:]
     private var isPrewaking = true
+    private var price: Price?
 
     private static let textKeys: Set<String> = ["name", "engine", "model", "program", "least_tier"]
     private static let numberKeys: Set<String> = ["gpus", "min", "max", "buffer", "concurrency", "scaledown_ms"]
@@ -63,6 +65,8 @@ private struct SpecReader {
                 throw wrong(key, "a list of strings", value)
             }
             lists[key] = list.compactMap(\.string)
+        } else if key == "price" {
+            price = try Price(json: value)
         } else if key == "prewake" {
             guard let flag = value.bool else { throw wrong(key, "true or false", value) }
             isPrewaking = flag
@@ -100,6 +104,7 @@ private struct SpecReader {
         spec.scale.isPrewaking = isPrewaking
         spec.extraArguments = lists["arguments"] ?? []
         spec.environmentNames = lists["environment"] ?? []
+        spec.price = price
         return spec
     }
 }

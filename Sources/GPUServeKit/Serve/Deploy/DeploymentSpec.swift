@@ -18,12 +18,14 @@ public struct DeploymentSpec: Sendable, Hashable {
     public var extraArguments: [String]
     /// Variables of the daemon that the engine gets besides the usual ones, by name: their values are never stored.
     public var environmentNames: [String]
+    /// What it costs whoever is billed for it; nil when nobody said.
+    public var price: Price?
 
     /// A deployment; see `problem` for what is allowed.
     public init(
         name: String, engine: EngineKind, model: String, program: String? = nil, gpuCount: Int = 0,
         scale: ScaleSettings = ScaleSettings(), leastTier: SleepTier = .inPlace, extraArguments: [String] = [],
-        environmentNames: [String] = []
+        environmentNames: [String] = [], price: Price? = nil
     ) {
         self.name = name
         self.engine = engine
@@ -34,6 +36,7 @@ public struct DeploymentSpec: Sendable, Hashable {
         self.leastTier = leastTier
         self.extraArguments = extraArguments
         self.environmentNames = environmentNames
+        self.price = price
     }
 
     /// A sentence about what is wrong with a name; nil for one of 1 to 63 letters, digits, `.`, `_` and `-` that begins with

@@ -36,6 +36,11 @@ struct JSONObjectText {
         out.append(UInt8(ascii: "]"))
     }
 
+    mutating func add(_ key: String, _ object: JSONObjectText) {
+        begin(key)
+        out += object.bytes
+    }
+
     mutating func add(_ key: String, objects: [JSONObjectText]) {
         begin(key)
         out.append(UInt8(ascii: "["))

@@ -16,6 +16,10 @@ public struct ServeError: Error, Sendable, Hashable, CustomStringConvertible {
         case replicaFailed = "replica_failed"
         /// No more deployments are taken.
         case tooMany = "too_many_deployments"
+        /// There is no key of that name.
+        case unknownKey = "unknown_key"
+        /// The ledger cannot be read or written.
+        case ledgerUnusable = "ledger_unusable"
 
         /// A name for metrics and error bodies.
         public var label: String { rawValue }
@@ -40,8 +44,8 @@ public struct ServeError: Error, Sendable, Hashable, CustomStringConvertible {
         switch code {
         case .invalidSpec: 400
         case .nameTaken: 409
-        case .unknownDeployment: 404
-        case .stateBusy, .stateUnusable: 500
+        case .unknownDeployment, .unknownKey: 404
+        case .stateBusy, .stateUnusable, .ledgerUnusable: 500
         case .replicaFailed: 502
         case .tooMany: 429
         }

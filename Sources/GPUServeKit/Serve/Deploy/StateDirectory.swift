@@ -8,6 +8,7 @@ internal import Wire
 /// ```
 /// serve.lock                held while a daemon runs
 /// key                       the key of the interface, 0600
+/// keys.json                 what the keys of clients are recognized by, 0600
 /// address                   where the daemon listens
 /// ledger/                   what was served
 /// store/                    snapshots of GPUServeKit
@@ -80,17 +81,32 @@ public final class StateDirectory: Sendable {
             try root.file("key")?.contents(limit: 256)
         }
         if let known, known.count >= 32 { return String(decoding: known.prefix { $0 > 0x20 }, as: UTF8.self) }
+        let key = Self.secret(prefix: "gsk_")
+        try write(Array(key.utf8), to: "key")
+        return key
+    }
+
+    /// A new secret of 192 random bits.
+    static func secret(prefix: String) -> String {
         var random = [UInt8](repeating: 0, count: 24)
         let status = random.withUnsafeMutableBytes { getentropy($0.baseAddress!, $0.count) }
         precondition(status == 0, "getentropy failed: errno \(errno)")
-        let key = "gsk_" + random.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        try mapped { () throws(SnapshotError) in try replace("key", in: root, Array(key.utf8)) }
-        return key
+        return prefix + SHA256.hex(random)
+    }
+
+    /// A file of the directory itself; nil when there is none.
+    func read(_ file: String) throws(ServeError) -> [UInt8]? {
+        try mapped { () throws(SnapshotError) in try root.file(file)?.contents(limit: Self.longestFileBytes) }
+    }
+
+    /// Replaces a file of the directory itself, which nobody else may read (mode 0600).
+    func write(_ bytes: [UInt8], to file: String) throws(ServeError) {
+        try mapped { () throws(SnapshotError) in try replace(file, in: root, bytes) }
     }
 
     /// Says where the daemon of this directory listens, for `announced`.
     public func announce(_ address: String) throws(ServeError) {
-        try mapped { () throws(SnapshotError) in try replace("address", in: root, Array(address.utf8)) }
+        try write(Array(address.utf8), to: "address")
     }
 
     /// Where a daemon of this directory listens or listened last, and its key; nil when there was none, or it cannot be read.

@@ -180,9 +180,10 @@ public final class EngineProcess: Sendable {
     public func end(grace_ms: Int) async {
         guard ending == nil else { return }
         if grace_ms > 0 {
-            signal(SIGTERM)
-            // A frozen process hears nothing before it runs again.
+            // A frozen process hears nothing before it runs again; and a signal that waits for that goes to any of its threads,
+            // not to the first one, which alone handles it in Python.
             signal(SIGCONT)
+            signal(SIGTERM)
             if await waitForEnd(limit_ms: grace_ms) { return }
         }
         while ending == nil {

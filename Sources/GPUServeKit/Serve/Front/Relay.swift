@@ -20,8 +20,9 @@ struct Relay {
     /// How the request came through, for its header fields.
     struct Passage {
         var outlook: DeploymentFront.Outlook
-        var wasHeld = false
         var waited_ms = 0
+        /// What the replica came back from meanwhile, for a request that was held.
+        var tier: SleepTier?
     }
 
     let call: ServedCall
@@ -72,12 +73,12 @@ struct Relay {
             case .ticket(let given): ticket = given
             case .refused(let refusal): return .none(refusal)
             case .held(let id):
-                passage.wasHeld = true
                 let begun_ns = EventLoop.clock_ns()
                 waiting: while true {
                     switch await front.wait(id) {
                     case .ticket(let given):
                         ticket = given
+                        passage.tier = given.tier
                         break waiting
                     case .progress(let outlook): try await progress(outlook)
                     case .refused(let refusal): return .none(refusal)
@@ -175,6 +176,9 @@ final class RelayedStream {
         self.inspector = inspector
         self.pending = pending
     }
+
+    /// Whether the last event of the answer was seen; what `next` returned last may hold it.
+    var isWhole: Bool { inspector?.isComplete ?? false }
 
     /// Tokens, as far as they are known.
     var usage: TokenUsage? { inspector?.usage }

@@ -7,6 +7,7 @@ internal import Wire
 /// GET    /api/deployments                POST /api/deployments                 (a DeploymentSpec)
 /// GET    /api/deployments/NAME           DELETE /api/deployments/NAME
 /// POST   /api/deployments/NAME/wake      .../sleep {"tier": "cold"}   .../stop   .../scale {"min": 1, ...}
+/// POST   /api/deployments/NAME/price {"prompt": 0.15, ...}
 /// GET    /api/deployments/NAME/logs?lines=100
 /// ```
 extension ServeHandler {
@@ -25,10 +26,11 @@ extension ServeHandler {
             String($0)
         }
         let method = request.head.method
-        guard parts.first == "deployments" else {
-            return .failure(404, "Nothing is at \(request.head.path).", "unknown_path")
-        }
         do throws(ServeError) {
+            if let answer = try await accounts(request.head, parts, body) { return answer }
+            guard parts.first == "deployments" else {
+                return .failure(404, "Nothing is at \(request.head.path).", "unknown_path")
+            }
             switch (method, parts.count) {
             case (.get, 1): return .json(await list())
             case (.post, 1):
@@ -43,7 +45,7 @@ extension ServeHandler {
                 try await act(parts[2], on: parts[1], body)
                 return .json(try await runtime.status(parts[1]).json)
             case (.get, 3) where parts[2] == "logs":
-                let asked = request.head.query.flatMap { Self.number("lines", in: $0) } ?? 100
+                let asked = Self.value("lines", in: request.head.query ?? "").flatMap { Int($0) } ?? 100
                 let lines = try await runtime.logTail(parts[1], lineCount: min(max(asked, 1), 10_000))
                 var object = JSONObjectText()
                 object.add("lines", lines)
@@ -93,14 +95,10 @@ extension ServeHandler {
             settings.scaledown_ms = wishes?["scaledown_ms"]?.int ?? settings.scaledown_ms
             settings.isPrewaking = wishes?["prewake"]?.bool ?? settings.isPrewaking
             try await runtime.scale(name, settings)
-        default: throw ServeError(.invalidSpec, "there is no '\(verb)': wake, sleep, stop or scale")
+        case "price":
+            guard let wishes else { throw ServeError(.invalidSpec, "the body must be an object of prices") }
+            try await runtime.setPrice(name, try Price(json: wishes))
+        default: throw ServeError(.invalidSpec, "there is no '\(verb)': wake, sleep, stop, scale or price")
         }
-    }
-
-    private static func number(_ name: String, in query: String) -> Int? {
-        for part in query.split(separator: "&") where part.hasPrefix(name + "=") {
-            return Int(part.dropFirst(name.utf8.count + 1))
-        }
-        return nil
     }
 }

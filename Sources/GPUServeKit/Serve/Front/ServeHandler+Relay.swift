@@ -4,7 +4,7 @@ internal import Wire
 /// Requests for a model.
 extension ServeHandler {
     nonisolated(nonsending) func relay(
-        _ request: ServerRequest, _ path: String, named: String?, _ response: consuming ResponseStart
+        _ request: ServerRequest, _ path: String, named: String?, _ key: String?, _ response: consuming ResponseStart
     ) async throws(TransportError) {
         let body: [UInt8]
         do {
@@ -29,26 +29,36 @@ extension ServeHandler {
             return try await response.send(
                 .failure(404, message, "model_not_found", dialect: call.dialect, param: "model"))
         }
+        guard runtime.meter.isTaking else {
+            let message =
+                "Nothing is answered while the ledger cannot be written: free the disk of the state directory."
+            return try await response.send(
+                .failure(503, message, "ledger_unusable", dialect: call.dialect, retryAfter_ms: 1_000))
+        }
         var relay = Relay(
             call, to: deployment, method: request.head.method, fields: request.head.fields,
             transport: runtime.transport, limits: runtime.limits)
         relay.hasBody = !body.isEmpty
-        let id = RequestID.make()
+        let bill = AnswerBill(id: RequestID.make(), call: call, key: key, deployment, runtime.meter)
         if call.isStream, request.head.fields["x-gpuserve-progress"] != nil {
-            return try await answerWithProgress(relay, id, response)
+            return try await answerWithProgress(relay, bill, response)
         }
         let answer = try await relay.answer { _ throws(TransportError) in }
         switch answer {
         case .whole(let status, let fields, let body, let usage):
-            meter(id, call, status < 400 ? .complete : nil, usage)
-            try await response.send(status: status, fields: passing(fields, relay.passage, id), body: body)
-        case .stream(let stream): try await send(stream, relay.passage, id, call, response)
-        case .none(let refusal): try await response.send(refused(refusal, relay, id))
+            if status < 400 { await bill.keep(.complete, usage) }
+            try await response.send(status: status, fields: passing(fields, relay.passage, bill.id), body: body)
+        case .stream(let stream):
+            let fields = passing(stream.fields, relay.passage, bill.id)
+            let out = OpenStream(try await response.stream(status: stream.status, fields: fields))
+            try await copy(stream, to: out, bill)
+            try await out.finish()
+        case .none(let refusal): try await response.send(refused(refusal, relay, bill.id))
         case .broken(let error):
             var answer = ServeAnswer.failure(
                 502, "The engine of \(call.name) gave nothing, \(runtime.limits.upstreamAttemptCount) times: \(error).",
                 "engine_failed", dialect: call.dialect)
-            answer.fields = passing(answer.fields, relay.passage, id)
+            answer.fields = passing(answer.fields, relay.passage, bill.id)
             try await response.send(answer)
         case .cancelled: throw TransportError(.clientGone, "the client went away")
         }
@@ -61,41 +71,46 @@ extension ServeHandler {
         return answer
     }
 
-    private nonisolated(nonsending) func send(
-        _ stream: RelayedStream, _ passage: Relay.Passage, _ id: String, _ call: ServedCall,
-        _ response: consuming ResponseStart
+    /// Copies an answer, and bills it before the piece that makes it whole.
+    private nonisolated(nonsending) func copy(
+        _ stream: RelayedStream, to out: OpenStream, _ bill: AnswerBill
     ) async throws(TransportError) {
-        defer { meter(id, call, stream.outcome ?? .clientGone, stream.usage) }
-        var out = try await response.stream(status: stream.status, fields: passing(stream.fields, passage, id))
-        while let piece = try await stream.next() { try await out.write(piece) }
-        try await out.finish()
+        do {
+            while let piece = try await stream.next() {
+                if stream.isWhole { await bill.keep(.complete, stream.usage) }
+                try await out.write(piece)
+            }
+        } catch {
+            await bill.keep(stream.outcome ?? .clientGone, stream.usage)
+            throw error
+        }
+        await bill.keep(stream.outcome ?? .complete, stream.usage)
     }
 
     /// A stream whose client wants to be told while it waits: its head goes out at once, and whatever goes wrong then is an
     /// event of the stream.
     private nonisolated(nonsending) func answerWithProgress(
-        _ relay: Relay, _ id: String, _ response: consuming ResponseStart
+        _ relay: Relay, _ bill: AnswerBill, _ response: consuming ResponseStart
     ) async throws(TransportError) {
         var relay = relay
         var fields = HTTPFields()
         fields.add("Content-Type", "text/event-stream")
-        let out = OpenStream(try await response.stream(status: 200, fields: passing(fields, relay.passage, id)))
+        let out = OpenStream(
+            try await response.stream(status: 200, fields: passing(fields, relay.passage, bill.id)))
         let answer = try await relay.answer { outlook throws(TransportError) in
             let tier = outlook.tier.map { " from \($0.rawValue)" } ?? ""
             let left_ms = outlook.remaining_ms(at: EventLoop.clock_ns())
             try await out.write(Array(": gpuserve \(outlook.state)\(tier), about \(left_ms) ms more\n\n".utf8))
         }
         switch answer {
-        case .stream(let stream) where stream.status == 200:
-            defer { meter(id, relay.call, stream.outcome ?? .clientGone, stream.usage) }
-            while let piece = try await stream.next() { try await out.write(piece) }
+        case .stream(let stream) where stream.status == 200: try await copy(stream, to: out, bill)
         case .stream(let stream):
             throw TransportError(.truncated, "an answer of status \(stream.status) came when the head was sent")
         case .whole(let status, _, let body, let usage):
-            meter(id, relay.call, status < 400 ? .complete : nil, usage)
+            if status < 400 { await bill.keep(.complete, usage) }
             try await out.write(Array("data: ".utf8) + body.filter { $0 != 0x0A && $0 != 0x0D } + Array("\n\n".utf8))
         case .none(let refusal):
-            let text = refused(refusal, relay, id)
+            let text = refused(refusal, relay, bill.id)
             try await out.write(Array("data: ".utf8) + text.body + Array("\n\n".utf8))
         case .broken(let error):
             try await out.write(
@@ -114,20 +129,36 @@ extension ServeHandler {
         fields.reserve(fields: 5, bytes: 192)
         try? fields.append("x-request-id", id)
         try? fields.append("x-gpuserve-state", outlook.state)
-        try? fields.append("x-gpuserve-tier", outlook.tier?.rawValue ?? "awake")
+        try? fields.append("x-gpuserve-tier", (passage.tier ?? outlook.tier)?.rawValue ?? "awake")
         try? fields.append("x-gpuserve-wake-ms", "\(passage.waited_ms)")
         try? fields.append("x-gpuserve-predicted-ms", "\(outlook.predicted_ms)")
         return fields
     }
+}
 
-    private func meter(
-        _ id: String, _ call: ServedCall, _ outcome: MeteredRequest.Outcome?, _ usage: TokenUsage?
-    ) {
-        guard let outcome else { return }
-        if let usage, let deployment = runtime.deployment(call.name) {
-            deployment.front.count(prompt: usage.promptTokens, answer: usage.completionTokens)
-        }
-        runtime.meter.record(id: id, call, outcome: outcome, key: nil, usage)
+/// What one answer is billed as, once. Confined to one task.
+private final class AnswerBill {
+    let id: String
+    private let call: ServedCall
+    private let key: String?
+    private let deployment: Deployment
+    private let meter: Meter
+    private var isKept = false
+
+    init(id: String, call: ServedCall, key: String?, _ deployment: Deployment, _ meter: Meter) {
+        self.id = id
+        self.call = call
+        self.key = key
+        self.deployment = deployment
+        self.meter = meter
+    }
+
+    /// Returns when it is durable.
+    nonisolated(nonsending) func keep(_ outcome: MeteredRequest.Outcome, _ usage: TokenUsage?) async {
+        guard !isKept else { return }
+        isKept = true
+        if let usage { deployment.front.count(prompt: usage.promptTokens, answer: usage.completionTokens) }
+        await meter.record(id: id, call, outcome: outcome, key: key, usage)
     }
 }
 

@@ -33,11 +33,18 @@ public final class ServeHandler: HTTPHandler {
     ) async throws(TransportError) {
         let path = request.head.path
         let query = request.head.query.map { "?" + $0 } ?? ""
-        if path.hasPrefix("/v1/") {
-            switch path {
-            case "/v1/models" where request.head.method != .post: try await response.send(.json(modelList))
-            default: try await relay(request, path + query, named: nil, response)
+        let name = Self.named(path)
+        if path.hasPrefix("/v1/") || name != nil {
+            let key: String?
+            switch runtime.keys.verdict(request.head.fields) {
+            case .open: key = nil
+            case .known(let id): key = id
+            case .missing:
+                return try await response.send(Self.unknownKey("Send a key as \"Authorization: Bearer KEY\"."))
+            case .wrong: return try await response.send(Self.unknownKey("The key is not known here, or was revoked."))
             }
+            if path == "/v1/models", request.head.method != .post { return try await response.send(.json(modelList)) }
+            try await relay(request, (name?.rest ?? path) + query, named: name?.name, key, response)
         } else if path.hasPrefix("/api/") {
             guard isAllowed(request.head.fields) else {
                 let message = "The interface needs the key of the state directory as \"Authorization: Bearer KEY\"."
@@ -46,8 +53,6 @@ public final class ServeHandler: HTTPHandler {
             try await response.send(await interface(request))
         } else if path == "/health" {
             try await response.send(.json(Array(#"{"status":"ok"}"#.utf8)))
-        } else if let (name, rest) = Self.named(path) {
-            try await relay(request, rest + query, named: name, response)
         } else {
             let message = "Nothing is at \(path). Known: /v1/..., /NAME/v1/..., /api/deployments, /health."
             try await response.send(.failure(404, message, "unknown_path"))
@@ -59,6 +64,12 @@ public final class ServeHandler: HTTPHandler {
         let parts = path.dropFirst().split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, parts[1].hasPrefix("v1/") else { return nil }
         return (String(parts[0]), "/" + parts[1])
+    }
+
+    private static func unknownKey(_ message: String) -> ServeAnswer {
+        var answer = ServeAnswer.failure(401, message, "invalid_api_key")
+        answer.set("WWW-Authenticate", "Bearer")
+        return answer
     }
 
     private func isAllowed(_ fields: HTTPFields) -> Bool {

@@ -12,6 +12,8 @@ public struct Bill: Sendable, Hashable {
         case key
         /// The day (UTC) on which a request or a stretch of time ended.
         case day
+        /// The devices that time was spent on; requests belong to none and are a line of their own.
+        case device
     }
 
     /// One line.
@@ -73,6 +75,9 @@ public struct Bill: Sendable, Hashable {
                 ? LedgerError(.tooLong, error.detail, path: error.file ?? path) : LedgerError(error, path: path)
         }
     }
+
+    /// The beginning of a day (UTC) written as "2026-11-27", in milliseconds since 1970; nil for anything else.
+    public static func dayStart_ms(_ text: String) -> Int? { Day.start_ms(text) }
 
     /// All lines in one.
     public var total: Line {
@@ -141,7 +146,7 @@ struct BillSum {
             prices[deployment] = price
         case .request(let request):
             guard range.contains(request.ended_ms) else { return }
-            change(record, key: request.key ?? "", at: request.ended_ms) { line, price in
+            change(record, key: request.key ?? "", device: "", at: request.ended_ms) { line, price in
                 line.requestCount += 1
                 if let tokens = request.tokens { line.add(tokens) } else { line.unmeasuredCount += 1 }
                 if let cost = price?.cost(of: request.tokens) { line.cost += cost } else { line.isPartial = true }
@@ -149,7 +154,7 @@ struct BillSum {
         case .residency(let residency):
             let ended_ms = residency.start_ms + residency.duration_ms
             guard range.contains(ended_ms) else { return }
-            change(record, key: "", at: ended_ms) { line, price in
+            change(record, key: "", device: residency.device, at: ended_ms) { line, price in
                 line.residency_ms[residency.state, default: 0] += residency.duration_ms
                 // Time without a price is free as long as tokens have one: most bill by one or the other.
                 if let cost = price?.cost(of: residency.state, residency.duration_ms) { line.cost += cost }
@@ -158,13 +163,14 @@ struct BillSum {
     }
 
     private mutating func change(
-        _ record: LedgerRecord, key: String, at time_ms: Int, _ body: (inout Bill.Line, Price?) -> Void
+        _ record: LedgerRecord, key: String, device: String, at time_ms: Int, _ body: (inout Bill.Line, Price?) -> Void
     ) {
         let name =
             switch grouping {
             case .deployment: record.deployment
             case .key: key
             case .day: Day.text(time_ms)
+            case .device: device
             }
         body(&lines[name, default: Bill.Line(name: name)], prices[record.deployment])
     }
@@ -179,5 +185,17 @@ enum Day {
         guard gmtime_r(&seconds, &parts) != nil else { return "unknown" }
         func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
         return "\(Int(parts.tm_year) + 1900)-\(two(parts.tm_mon + 1))-\(two(parts.tm_mday))"
+    }
+
+    /// When a day begins; nil for what `text` does not write.
+    static func start_ms(_ day: String) -> Int? {
+        let numbers = day.split(separator: "-", omittingEmptySubsequences: false).map { Int32($0) }
+        guard day.utf8.count == 10, numbers.count == 3, let year = numbers[0], let month = numbers[1],
+            let date = numbers[2]
+        else { return nil }
+        var parts = tm()
+        (parts.tm_year, parts.tm_mon, parts.tm_mday) = (year &- 1900, month &- 1, date)
+        let start_ms = Int(timegm(&parts)) &* 1000
+        return text(start_ms) == day ? start_ms : nil
     }
 }

@@ -1,4 +1,5 @@
 internal import Glibc
+internal import Synchronization
 public import Wire
 
 /// What opening a ledger found and mended.
@@ -34,7 +35,11 @@ public actor Ledger {
     private var waiting: [(record: LedgerRecord, done: UnsafeContinuation<LedgerError?, Never>)] = []
     private var isWriting = false
     private var isClosed = false
-    private var failure: LedgerError?
+    private var failure: LedgerError? {
+        didSet { health.store(failure == nil, ordering: .relaxed) }
+    }
+    /// `isHealthy`, for who cannot wait for the actor.
+    private nonisolated let health = Atomic<Bool>(true)
     private var remembered: Set<String> = []
     private var order: [String] = []
     private var oldest = 0
@@ -74,7 +79,7 @@ public actor Ledger {
     }
 
     /// Whether the disk takes records; false from a failed write to the next one that works.
-    public var isHealthy: Bool { failure == nil }
+    public nonisolated var isHealthy: Bool { health.load(ordering: .relaxed) }
 
     /// The failure that keeps records waiting, if any.
     public var lastFailure: LedgerError? { failure }

@@ -10,6 +10,9 @@ public actor Deployment {
         let host: EngineHost
         let transport: any UpstreamTransport
         let limits: Limits
+        let meter: Meter
+        /// Differs from one run of the daemon to the next.
+        let run: String
         let log: @Sendable (String) -> Void
     }
 
@@ -115,6 +118,10 @@ public actor Deployment {
             for replica in active { if case .failed = replica.machine.state { rest(replica) } }
         }
         if load.held > 0 { answerForTheFailed(active) }
+        for replica in replicas.values {
+            let piece = replica.clock.piece(longest_ms: surroundings.limits.residencyPiece_ms, at: now_ms)
+            if let piece { surroundings.meter.record(piece) }
+        }
         pulseCount += 1
         if pulseCount % 100 == 0 { trimLogs() }
     }
@@ -139,8 +146,16 @@ public actor Deployment {
             .sorted { ($0.machine.state.tier ?? .cold, $0.number) < ($1.machine.state.tier ?? .cold, $1.number) }
         if let replica = resting.first { return handle(.wanted, replica.number) }
         let number = (1...).first { replicas[$0] == nil }!
-        replicas[number] = Replica(number: number)
+        replicas[number] = newReplica(number)
         handle(.wanted, number)
+    }
+
+    private func newReplica(_ number: Int, _ machine: ReplicaMachine = ReplicaMachine()) -> Replica {
+        let device = spec.gpuCount == 0 ? "host" : spec.gpuCount == 1 ? "gpu" : "gpu x \(spec.gpuCount)"
+        let clock = ResidencyClock(
+            deployment: name, replica: "\(name)/\(number)/\(surroundings.run)", device: device,
+            now_ms: Int(EventLoop.clock_ns() / 1_000_000), wall_ms: Meter.now_ms())
+        return Replica(number: number, clock: clock, machine: machine)
     }
 
     /// Brings up a replica for as long as an idle one is kept.
@@ -195,6 +210,13 @@ public actor Deployment {
         evaluate()
     }
 
+    /// New prices, from the next answer on.
+    func setPrice(_ price: Price) async throws(ServeError) {
+        spec.price = price
+        try surroundings.directory.write(spec.json, to: "spec.json", of: name)
+        try await surroundings.meter.record(price, of: name)
+    }
+
     // MARK: Events
 
     /// Gives an event to a replica's machine and begins what it asks for.
@@ -211,6 +233,9 @@ public actor Deployment {
 
     private func changed(_ replica: Replica, from before: ReplicaState, to after: ReplicaState) {
         let now_ns = EventLoop.clock_ns()
+        if let stretch = replica.clock.enter(after.residency, at: Int(now_ns / 1_000_000)) {
+            surroundings.meter.record(stretch)
+        }
         switch after {
         case .starting(.engine), .waking(_, .engine):
             if replica.wakeBegun_ns == 0 {
@@ -247,7 +272,8 @@ public actor Deployment {
         switch action {
         case .admit:
             front.stopDraining(number)
-            front.open(number, generation: replica.machine.engine.number, url: replica.url)
+            front.open(
+                number, generation: replica.machine.engine.number, url: replica.url, tier: replica.wakeTier ?? .cold)
         case .close: front.close(number)
         case .refuse(let failure):
             let others = replicas.values.contains { other in
@@ -288,7 +314,8 @@ public actor Deployment {
         let engine = replica.machine.engine
         if process.ending == nil, await answers(replica.url + recipe.readyPath, limit_ms: 2_000) {
             guard replicas[number]?.machine.engine == engine, replica.machine.state == .ready else { return }
-            return front.open(number, generation: engine.number, url: replica.url)
+            return front.open(
+                number, generation: engine.number, url: replica.url, tier: replica.wakeTier ?? .cold)
         }
         // If it is dead, its end is reported too; whichever comes first counts.
         let ending = process.ending?.text ?? "it gave nothing and its health check fails"
@@ -369,6 +396,14 @@ public actor Deployment {
 
     // MARK: What is kept
 
+    /// Puts the stretches of time so far into the ledger.
+    func meterResidency() {
+        let now_ms = Int(EventLoop.clock_ns() / 1_000_000)
+        for replica in replicas.values {
+            if let piece = replica.clock.piece(longest_ms: 0, at: now_ms) { surroundings.meter.record(piece) }
+        }
+    }
+
     func writeMemory() throws(ServeError) {
         memory.images = ladder.images
         try surroundings.directory.write(memory.json, to: "memory.json", of: name)
@@ -403,12 +438,13 @@ public actor Deployment {
                 ? await EngineProcess.adopt(identity, on: surroundings.host) : nil
             guard let process else {
                 note("replica \(number)'s engine (process \(fact.pid)) is gone; it is started again when it is needed")
-                let file = Replica(number: number).factFile
+                let file = Replica.factFile(number)
                 try? surroundings.directory.remove(file, of: name)
                 continue
             }
             let tier = fact.asleep.flatMap { $0.keepsProcess ? $0 : nil } ?? .suspended
-            let replica = Replica(number: number, machine: ReplicaMachine(adopting: tier))
+            let replica = newReplica(number, ReplicaMachine(adopting: tier))
+            _ = replica.clock.enter(replica.machine.state.residency, at: Int(EventLoop.clock_ns() / 1_000_000))
             replica.process = process
             replica.port = fact.port
             replicas[number] = replica

@@ -52,6 +52,8 @@ final class DeploymentFront: Sendable {
     private struct Slot {
         let url: String
         let generation: UInt64
+        /// What it came back from.
+        var tier: SleepTier
         var inFlight = 0
         /// Whether new requests are taken.
         var isOpen = true
@@ -155,7 +157,9 @@ final class DeploymentFront: Sendable {
         }
         guard let best else { return nil }
         state.slots[best.replica]?.inFlight += 1
-        return Ticket(replica: best.replica, generation: best.slot.generation, url: best.slot.url, front: self)
+        return Ticket(
+            replica: best.replica, generation: best.slot.generation, url: best.slot.url, tier: best.slot.tier,
+            front: self)
     }
 
     /// Waits for what comes of a held request. Again after `progress`. Once cancelled, it is forgotten.
@@ -262,14 +266,15 @@ final class DeploymentFront: Sendable {
 
     // MARK: Replicas
 
-    /// Requests may go to a replica from now on.
-    func open(_ replica: Int, generation: UInt64, url: String) {
+    /// Requests may go to a replica from now on, which came back from `tier`.
+    func open(_ replica: Int, generation: UInt64, url: String, tier: SleepTier) {
         state.withLock { state in
             if var slot = state.slots[replica], slot.generation == generation {
                 slot.isOpen = true
+                slot.tier = tier
                 state.slots[replica] = slot
             } else {
-                state.slots[replica] = Slot(url: url, generation: generation)
+                state.slots[replica] = Slot(url: url, generation: generation, tier: tier)
             }
         }
         serveWaiters()

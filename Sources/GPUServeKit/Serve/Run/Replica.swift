@@ -22,14 +22,19 @@ final class Replica {
     var imagePID: Int32?
     var imagePort: UInt16 = 0
 
-    init(number: Int, machine: ReplicaMachine = ReplicaMachine()) {
+    /// What it is billed for.
+    var clock: ResidencyClock
+
+    init(number: Int, clock: ResidencyClock, machine: ReplicaMachine) {
         self.number = number
+        self.clock = clock
         self.machine = machine
     }
 
     var url: String { "http://127.0.0.1:\(port)" }
     var logFile: String { "replica-\(number).log" }
-    var factFile: String { "replica-\(number).json" }
+    var factFile: String { Self.factFile(number) }
+    static func factFile(_ number: Int) -> String { "replica-\(number).json" }
 }
 
 /// What is kept of a replica so that the next daemon finds its engine again.

@@ -23,6 +23,7 @@ public final class ServeRuntime: Sendable {
     public let limits: Limits
     let transport: any UpstreamTransport
     let meter: Meter
+    let keys: ClientKeys
     private let surroundings: Deployment.Surroundings
     private let state = Lock(State())
     /// How often deadlines and idleness are looked at.
@@ -44,8 +45,10 @@ public final class ServeRuntime: Sendable {
         let ledger = try await Ledger.open(path: directory.path + "/ledger", limits: limits)
         if let cut = ledger.recovery.cut { log("ledger: \(cut)") }
         meter = Meter(ledger)
+        keys = try ClientKeys(directory, limits: limits)
         surroundings = Deployment.Surroundings(
-            directory: directory, host: try EngineHost(), transport: transport, limits: limits, log: log)
+            directory: directory, host: try EngineHost(), transport: transport, limits: limits, meter: meter,
+            run: RandomName.make(), log: log)
         for name in try directory.deployments() { try await takeUp(name) }
         let pulse = Task { [weak self] in
             var count = 0
@@ -75,9 +78,10 @@ public final class ServeRuntime: Sendable {
         state.withLock { $0.deployments[name] = deployment }
         var facts: [(number: Int, fact: ReplicaFact)] = []
         for number in 1...spec.scale.maxCount + 16 {
-            guard let text = try directory.read(Replica(number: number).factFile, of: name) else { continue }
+            guard let text = try directory.read(Replica.factFile(number), of: name) else { continue }
             if let fact = ReplicaFact(json: text) { facts.append((number, fact)) }
         }
+        try await meter.record(spec.price, of: name)
         await deployment.adopt(facts)
     }
 
@@ -101,6 +105,32 @@ public final class ServeRuntime: Sendable {
         throw ServeError(.unknownDeployment, "there is no deployment '\(name)'; gpuserve ls shows all")
     }
 
+    // MARK: Accounts
+
+    /// Makes a key for a client and returns it: it is kept nowhere. From the first one on, requests need one.
+    public func addKey(_ id: String) throws(ServeError) -> String { try keys.add(id) }
+
+    /// Ends a client's key.
+    public func revokeKey(_ id: String) throws(ServeError) { try keys.revoke(id) }
+
+    /// All keys that were made.
+    public var clientKeys: [ClientKey] { keys.all }
+
+    /// The bill so far; see `Bill.read`.
+    public func bill(by grouping: Bill.Grouping, from start_ms: Int, to end_ms: Int) async throws(ServeError) -> Bill {
+        let (path, limits) = (meter.path, limits)
+        let made = try? await BlockingThreads.shared.run { () throws(SnapshotError) in
+            Result<Bill, LedgerError> { () throws(LedgerError) in
+                try Bill.read(path: path, by: grouping, from: start_ms, to: end_ms, limits: limits)
+            }
+        }
+        switch made {
+        case .success(let bill)?: return bill
+        case .failure(let error)?: throw ServeError(.ledgerUnusable, "\(error)")
+        case nil: preconditionFailure("the closure never throws")
+        }
+    }
+
     // MARK: What can be asked
 
     /// Makes a deployment and brings its first replica up. Returns once it is kept, before the engine is ready.
@@ -120,6 +150,8 @@ public final class ServeRuntime: Sendable {
         if let refusal { throw refusal }
         defer { state.withLock { _ = $0.busy.remove(spec.name) } }
         try directory.write(spec.json, to: "spec.json", of: spec.name)
+        // Also when there is none: an earlier deployment of that name may have had one.
+        try await meter.record(spec.price, of: spec.name)
         let deployment = Deployment(spec, memory: DeploymentMemory(), surroundings)
         state.withLock { $0.deployments[spec.name] = deployment }
         try await deployment.wake()
@@ -149,6 +181,11 @@ public final class ServeRuntime: Sendable {
         try await known(name).scale(settings)
     }
 
+    /// Changes what a deployment costs, from the next answer on.
+    public func setPrice(_ name: String, _ price: Price) async throws(ServeError) {
+        try await known(name).setPrice(price)
+    }
+
     /// The last lines that a deployment's engines printed.
     public func logTail(_ name: String, lineCount: Int) async throws(ServeError) -> [String] {
         await (try known(name)).logTail(lineCount: lineCount)
@@ -170,7 +207,10 @@ public final class ServeRuntime: Sendable {
     /// Lets go of everything. Engines live on, for the next run to take over, unless `endsEngines`.
     public func shutDown(endsEngines: Bool) async {
         state.withLock { $0.pulse }?.cancel()
-        if endsEngines { for deployment in all { await deployment.endAll() } }
+        for deployment in all {
+            if endsEngines { await deployment.endAll() }
+            await deployment.meterResidency()
+        }
         await meter.close()
     }
 }

@@ -15,14 +15,17 @@ final class Ticket: Sendable {
     let replica: Int
     /// `http://127.0.0.1:PORT`.
     let url: String
+    /// What the replica came back from when it came up last.
+    let tier: SleepTier
     private let generation: UInt64
     private let front: DeploymentFront
     private let isOpen = Atomic<Bool>(true)
 
-    init(replica: Int, generation: UInt64, url: String, front: DeploymentFront) {
+    init(replica: Int, generation: UInt64, url: String, tier: SleepTier, front: DeploymentFront) {
         self.replica = replica
         self.generation = generation
         self.url = url
+        self.tier = tier
         self.front = front
     }
 
