@@ -283,3 +283,39 @@ def test_an_engine_that_never_gets_ready_is_ended_with_its_last_words(start, tmp
     assert refused.returncode == 1 and "canary_unanswered" in refused.stderr
     answer = daemon.chat("x")
     assert answer.status_code == 503 and answer.json()["error"]["code"] == "canary_unanswered"
+
+
+def test_what_an_engine_says_beside_a_canary_that_fails_is_given_to_nobody(start, tmp_path: Path) -> None:
+    program = tmp_path / "turns.py"
+    # Right for its own start's canary and one request; wrong from then on.
+    program.write_text(
+        "import http.server, sys\n"
+        "class Handler(http.server.BaseHTTPRequestHandler):\n"
+        "    asked = 0\n"
+        "    def say(self, body):\n"
+        "        self.send_response(200)\n"
+        "        self.send_header('Content-Length', str(len(body)))\n"
+        "        self.end_headers()\n"
+        "        self.wfile.write(body)\n"
+        "    def do_GET(self): self.say(b'ok')\n"
+        "    def do_POST(self):\n"
+        "        self.rfile.read(int(self.headers['Content-Length']))\n"
+        "        Handler.asked += 1\n"
+        "        word = b'right' if Handler.asked <= 2 else b'wrong'\n"
+        "        self.say(b'{\"choices\":[{\"text\":\"' + word + b'\"}]}')\n"
+        "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()\n"
+    )
+    daemon = start()
+    python = str(ROOT / ".venv/bin/python")
+    more = ["--engine", "custom", "--model", "m", "--program", python, "--scaledown", "600", "--tier", "suspended"]
+    daemon.done("deploy", "x", *more, "--", str(program), "{port}")
+
+    def ask() -> tuple[str, str]:
+        answer = daemon.http.post("/v1/completions", json={"model": "x", "prompt": "p"})
+        return answer.json()["choices"][0]["text"], answer.headers["x-gpuserve-tier"]
+
+    assert ask() == ("right", "awake")
+    daemon.done("sleep", "x")
+    assert daemon.wait_for("x", "asleep")["replicas"][0]["tier"] == "suspended"
+    assert ask() == ("right", "cold")
+    assert any("canary_differs" in note for note in daemon.status("x")["notes"])

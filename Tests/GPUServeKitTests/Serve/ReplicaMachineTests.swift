@@ -14,6 +14,8 @@ private struct World {
     /// Engines whose canary passed since they were last launched or restored.
     var trusted: Set<Machine.EngineID> = []
     var isAdmitting = false
+    /// Requests are asked whose answers nobody has seen.
+    var isOnTrial = false
     var refusals: [ReplicaFailure] = []
     var broken: [String] = []
 
@@ -25,6 +27,9 @@ private struct World {
         if machine.isAdmitting != isAdmitting {
             broken.append(
                 "\(event) in \(before): state \(machine.state), but requests are \(isAdmitting ? "" : "not ")taken")
+        }
+        if isOnTrial, machine.state.label != "waking" {
+            broken.append("\(event) in \(before): what was asked on trial is neither given away nor dropped")
         }
         if isAdmitting, !trusted.contains(machine.engine) {
             broken.append("\(event) in \(before): an engine answers whose canary did not pass")
@@ -50,9 +55,17 @@ private struct World {
         case .end:
             alive.removeAll()
             trusted.removeAll()
+            isOnTrial = false
             pending.append(action)
         case .checkCanary, .drain, .retry: pending.append(action)
-        case .admit: isAdmitting = true
+        case .admit:
+            isAdmitting = true
+            isOnTrial = false
+        case .admitOnTrial:
+            isOnTrial = true
+            if !pending.contains(where: { if case .checkCanary(_, isCold: false) = $0 { true } else { false } }) {
+                broken.append("on trial without a canary that could fail")
+            }
         case .close: isAdmitting = false
         case .refuse(let failure): refusals.append(failure)
         case .fellBack: break
@@ -76,7 +89,7 @@ private struct World {
             handle(succeeds ? .fellAsleep(step) : .sleepFailed(step, failure))
         case .end(let step): handle(.ended(step))
         case .retry(let step, _): handle(.retryDue(step))
-        case .admit, .close, .refuse, .fellBack: break
+        case .admit, .admitOnTrial, .close, .refuse, .fellBack: break
         }
     }
 

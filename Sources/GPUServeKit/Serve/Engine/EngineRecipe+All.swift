@@ -80,7 +80,7 @@ extension EngineRecipe {
     static let custom: EngineRecipe = {
         var recipe = EngineRecipe(.custom, programs: ["custom-model-server"])
         recipe.readyLimit_ms = 600_000
-        recipe.tiers = [.suspended, .kitSnapshot]
+        recipe.tiers = [.suspended, .processSnapshot, .kitSnapshot]
         recipe.traps = ["the snapshot tier is there only for servers that take --snapshot-store"]
         return recipe
     }()

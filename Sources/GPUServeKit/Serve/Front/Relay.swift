@@ -124,6 +124,7 @@ struct Relay {
                     throw TransportError(.protocolError, error.description)
                 }
             }
+            try await trust(ticket, response)
             return .stream(
                 RelayedStream(
                     status: response.status, fields: fields, dialect: dialect, body: response.body, ticket: ticket,
@@ -133,15 +134,29 @@ struct Relay {
         while let piece = try await response.body.next() {
             if held.isEmpty { held = piece } else { held.append(contentsOf: piece) }
             guard held.count <= limits.heldAnswerBytes else {
+                try await trust(ticket, response)
                 return .stream(
                     RelayedStream(
                         status: response.status, fields: fields, dialect: nil, body: response.body, ticket: ticket,
                         inspector: nil, pending: held))
             }
         }
+        try await trust(ticket, response)
         ticket.finish(.answered)
         let usage = call.dialect == nil ? nil : UsageReader.summary(ofAnswer: held).usage
         return .whole(status: response.status, fields: fields, body: held, usage)
+    }
+}
+
+extension Relay {
+    /// Returns when what the engine said may be given away.
+    private nonisolated(nonsending) func trust(
+        _ ticket: Ticket, _ response: UpstreamResponse
+    ) async throws(TransportError) {
+        guard await ticket.isTrusted() else {
+            response.body.cancel()
+            throw TransportError(.reset, "the replica that was asked on trial failed its canary")
+        }
     }
 }
 

@@ -3,8 +3,9 @@
 /// absent > starting > ready > draining > asleep(tier) > waking > ready ..., with failed beside it. The rules that it keeps
 /// whatever the order of events:
 ///
-/// - Requests are admitted in `ready` and nowhere else, and `ready` is reached only through a canary that passed in the life
-///   of the engine that answers (or by changing one's mind about a sleep that had not begun).
+/// - Answers are given away in `ready` and nowhere else, and `ready` is reached only through a canary that passed in the life
+///   of the engine that answers (or by changing one's mind about a sleep that had not begun). While a canary runs after a
+///   wake, requests may be asked on trial: what comes of them is held back until it has passed.
 /// - A wake that fails falls back one tier, with a named reason, down to a cold start; a tier that failed twice is put aside.
 /// - Every engine that failed anything is ended before another is started.
 ///
@@ -64,6 +65,8 @@ public struct ReplicaMachine: Sendable, Hashable {
         case end(StepID)
         /// Take requests.
         case admit
+        /// Take requests, and hold their answers back until `admit` or `end`.
+        case admitOnTrial
         /// Take no more.
         case close
         /// Say `retryDue` after so long.
@@ -197,7 +200,9 @@ public struct ReplicaMachine: Sendable, Hashable {
             return [.checkCanary(nextStep(), isCold: true)]
         case .waking(let tier, .engine):
             state = .waking(tier, .canary)
-            return [.checkCanary(nextStep(), isCold: tier == .cold)]
+            // A cold engine's canary makes the record instead of being held against it.
+            let check = Action.checkCanary(nextStep(), isCold: tier == .cold)
+            return tier == .cold ? [check] : [check, .admitOnTrial]
         default: return []
         }
     }

@@ -9,8 +9,10 @@ extension Deployment {
         guard let replica = replicas[number] else { return }
         switch action {
         case .launch(let step, let engine):
+            replica.marks = [EventLoop.clock_ns()]
             await bringUp(step, number) { () async throws(ReplicaFailure) in try await self.launch(replica, engine) }
         case .restore(let tier, let step, let engine):
+            replica.marks = [EventLoop.clock_ns()]
             await bringUp(step, number) { () async throws(ReplicaFailure) in
                 try await self.restore(tier, replica, engine)
             }
@@ -36,7 +38,7 @@ extension Deployment {
             replica.process = nil
             writeFact(replica)
             handle(.ended(step), number)
-        case .admit, .close, .refuse, .retry, .fellBack: break
+        case .admit, .admitOnTrial, .close, .refuse, .retry, .fellBack: break
         }
     }
 
@@ -112,6 +114,8 @@ extension Deployment {
     private func waitUntilReady(
         _ replica: Replica, _ process: EngineProcess, limit_ms: Int
     ) async throws(ReplicaFailure) {
+        replica.marks.append(EventLoop.clock_ns())
+        defer { replica.marks.append(EventLoop.clock_ns()) }
         let url = replica.url + recipe.readyPath
         let end_ns = EventLoop.clock_ns() + UInt64(limit_ms) * 1_000_000
         var pause_ms = 1

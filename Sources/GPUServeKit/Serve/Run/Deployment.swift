@@ -34,6 +34,7 @@ public actor Deployment {
     private var awakeUntil_ms = 0
     private var isHeldDown = false
     private var notes: [String] = []
+    private var wakes: [Waterfall] = []
     private var writtenFacts: [Int: ReplicaFact] = [:]
     private var pulseCount = 0
     private static let noteCount = 20
@@ -245,6 +246,8 @@ public actor Deployment {
         case .ready:
             if replica.wakeBegun_ns > 0, let begun = replica.wakeTier {
                 let took_ms = Double(now_ns - replica.wakeBegun_ns) / 1e6
+                wakes.append(replica.waterfall(until: now_ns, from: before.tier ?? begun))
+                if wakes.count > Self.noteCount { wakes.removeFirst(wakes.count - Self.noteCount) }
                 // After a fall back on the way it is another tier, and the time no measure of either.
                 let tier = before.tier ?? begun
                 if tier == begun { memory.note(tier, took_ms: took_ms) }
@@ -274,6 +277,12 @@ public actor Deployment {
             front.stopDraining(number)
             front.open(
                 number, generation: replica.machine.engine.number, url: replica.url, tier: replica.wakeTier ?? .cold)
+        case .admitOnTrial:
+            // The canary comes first where only one is answered at a time.
+            guard spec.scale.concurrency > 1 else { return }
+            front.open(
+                number, generation: replica.machine.engine.number, url: replica.url,
+                tier: replica.machine.state.tier ?? .cold, trialCount: spec.scale.concurrency - 1)
         case .close: front.close(number)
         case .refuse(let failure):
             let others = replicas.values.contains { other in
@@ -391,7 +400,7 @@ public actor Deployment {
         return DeploymentStatus(
             spec: spec, isStopped: memory.isStopped, replicas: shown, held: front.heldCount, requests: counts.requests,
             answered: counts.answered, promptTokens: counts.promptTokens, answerTokens: counts.answerTokens,
-            nextTier: next, predictedWake_ms: memory.predicted_ms(next), lostTiers: lost, notes: notes)
+            nextTier: next, predictedWake_ms: memory.predicted_ms(next), lostTiers: lost, notes: notes, wakes: wakes)
     }
 
     // MARK: What is kept

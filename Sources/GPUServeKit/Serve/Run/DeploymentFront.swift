@@ -55,6 +55,11 @@ final class DeploymentFront: Sendable {
         /// What it came back from.
         var tier: SleepTier
         var inFlight = 0
+        /// Most requests at once.
+        var inFlightLimit: Int
+        /// Whether its canary has yet to pass; who waits for that.
+        var isOnTrial: Bool
+        var trustWaiters: [UnsafeContinuation<Bool, Never>] = []
         /// Whether new requests are taken.
         var isOpen = true
         var drain: CheckedContinuation<Void, Never>?
@@ -152,14 +157,14 @@ final class DeploymentFront: Sendable {
     /// A ticket for the replica with the fewest requests; nil when none takes any.
     private func take(_ state: inout State) -> Ticket? {
         var best: (replica: Int, slot: Slot)?
-        for (replica, slot) in state.slots where slot.isOpen && slot.inFlight < limits.replicaInFlightCount {
+        for (replica, slot) in state.slots where slot.isOpen && slot.inFlight < slot.inFlightLimit {
             if best == nil || slot.inFlight < best!.slot.inFlight { best = (replica, slot) }
         }
         guard let best else { return nil }
         state.slots[best.replica]?.inFlight += 1
         return Ticket(
             replica: best.replica, generation: best.slot.generation, url: best.slot.url, tier: best.slot.tier,
-            front: self)
+            isOnTrial: best.slot.isOnTrial, front: self)
     }
 
     /// Waits for what comes of a held request. Again after `progress`. Once cancelled, it is forgotten.
@@ -267,17 +272,37 @@ final class DeploymentFront: Sendable {
     // MARK: Replicas
 
     /// Requests may go to a replica from now on, which came back from `tier`.
-    func open(_ replica: Int, generation: UInt64, url: String, tier: SleepTier) {
-        state.withLock { state in
-            if var slot = state.slots[replica], slot.generation == generation {
-                slot.isOpen = true
-                slot.tier = tier
-                state.slots[replica] = slot
-            } else {
-                state.slots[replica] = Slot(url: url, generation: generation, tier: tier)
+    ///
+    /// - Parameter trialCount: nil when its canary has passed; until then, how many requests may be asked beside the canary.
+    func open(_ replica: Int, generation: UInt64, url: String, tier: SleepTier, trialCount: Int? = nil) {
+        let trusting = state.withLock { state -> [UnsafeContinuation<Bool, Never>] in
+            var slot = Slot(
+                url: url, generation: generation, tier: tier, inFlightLimit: trialCount ?? limits.replicaInFlightCount,
+                isOnTrial: trialCount != nil)
+            var waiters: [UnsafeContinuation<Bool, Never>] = []
+            if let before = state.slots[replica], before.generation == generation {
+                slot.inFlight = before.inFlight
+                slot.drain = before.drain
+                if slot.isOnTrial { slot.trustWaiters = before.trustWaiters } else { waiters = before.trustWaiters }
             }
+            state.slots[replica] = slot
+            return waiters
         }
+        for waiter in trusting { waiter.resume(returning: true) }
         serveWaiters()
+    }
+
+    /// Waits until a replica's canary has passed; false when it has not, or the replica is gone.
+    nonisolated(nonsending) func trust(in replica: Int, _ generation: UInt64) async -> Bool {
+        await withUnsafeContinuation { continuation in
+            let known = state.withLock { state -> Bool? in
+                guard let slot = state.slots[replica], slot.generation == generation else { return false }
+                guard slot.isOnTrial else { return true }
+                state.slots[replica]?.trustWaiters.append(continuation)
+                return nil
+            }
+            if let known { continuation.resume(returning: known) }
+        }
     }
 
     /// No new requests go to a replica; those that are there go on.
@@ -287,8 +312,9 @@ final class DeploymentFront: Sendable {
 
     /// A replica's engine is gone.
     func drop(_ replica: Int) {
-        let drain = state.withLock { state in state.slots.removeValue(forKey: replica)?.drain }
-        drain?.resume()
+        let gone = state.withLock { state in state.slots.removeValue(forKey: replica) }
+        gone?.drain?.resume()
+        for waiter in gone?.trustWaiters ?? [] { waiter.resume(returning: false) }
     }
 
     /// Waits until nothing is in flight at a replica.

@@ -32,6 +32,7 @@ extension DeploymentStatus {
         object.add("predicted_wake_ms", predictedWake_ms)
         object.add("lost_tiers", lostTiers)
         object.add("notes", notes)
+        object.add("wakes", objects: wakes.map(\.object))
         return object
     }
 }

@@ -46,6 +46,8 @@ public struct DeploymentStatus: Sendable, Hashable {
     public var lostTiers: [String]
     /// What happened last, newest last.
     public var notes: [String]
+    /// How the last ways to readiness went, newest last.
+    public var wakes: [Waterfall]
 
     /// The state of the deployment as a whole: that of its most awake replica.
     public var state: String {

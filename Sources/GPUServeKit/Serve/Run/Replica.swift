@@ -10,6 +10,8 @@ final class Replica {
     var work: Task<Void, Never>?
     /// When the way to readiness began; 0 while it is not on one.
     var wakeBegun_ns: UInt64 = 0
+    /// When the engine that is coming up was begun, was there, and answered; see `Waterfall`.
+    var marks: [UInt64] = []
     /// The tier of that way.
     var wakeTier: SleepTier?
     /// Since when it has been in its state.
@@ -35,6 +37,18 @@ final class Replica {
     var logFile: String { "replica-\(number).log" }
     var factFile: String { Self.factFile(number) }
     static func factFile(_ number: Int) -> String { "replica-\(number).json" }
+}
+
+extension Replica {
+    /// The steps of the way to readiness that ends now.
+    func waterfall(until now_ns: UInt64, from tier: SleepTier) -> Waterfall {
+        func between(_ start: UInt64, _ end: UInt64) -> Double { end > start ? Double(end - start) / 1e6 : 0 }
+        let marks = marks + [UInt64](repeating: now_ns, count: max(0, 3 - marks.count))
+        return Waterfall(
+            tier: tier, ended_ms: Meter.now_ms(), before_ms: between(wakeBegun_ns, marks[0]),
+            engine_ms: between(marks[0], marks[1]), ready_ms: between(marks[1], marks[2]),
+            canary_ms: between(marks[2], now_ns))
+    }
 }
 
 /// What is kept of a replica so that the next daemon finds its engine again.

@@ -32,6 +32,7 @@ struct ProcessImager: Sendable {
         guard await process.waitForEnd(limit_ms: 10_000) else {
             throw ReplicaFailure(.sleepRefused, "the process lives on after its image was made")
         }
+        _ = try? await BlockingThreads.shared.run { () throws(SnapshotError) in ImageTrimmer.trim(directory) }
         var info = stat()
         guard stat(log, &info) == 0 else { return }
         // Files that the engine has open must be as long as they were: see `restore`.
