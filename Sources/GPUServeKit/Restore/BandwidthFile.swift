@@ -21,9 +21,9 @@ extension Bandwidths {
 
 /// A few lines of text: name and version, the machine, a figure a line, and the CRC-64/NVME of all before.
 enum BandwidthFile {
-    private static let title = "gpuservekit-bandwidths 2"
+    private static let title = "gpuservekit-bandwidths 3"
     /// Longer files are not ours.
-    static let byteLimit = 64 * 1024
+    static let byteLimit = 256 * 1024
 
     /// Figures hold for a machine: its cores and its memory.
     static let machine = "machine \(sysconf(Int32(_SC_NPROCESSORS_CONF))) \(HostMemory.totalBytes)"
@@ -39,7 +39,7 @@ enum BandwidthFile {
         }
         lines.append("step_us \(bandwidths.step_us)")
         for (kind, found) in bandwidths.seen.sorted(by: { text($0.key) < text($1.key) }) {
-            lines.append("seen \(text(kind)) \(found.byteCount) \(found.time_ms)")
+            for one in found { lines.append("seen \(text(kind)) \(one.byteCount) \(one.time_ms)") }
         }
         let body = Array((lines.joined(separator: "\n") + "\n").utf8)
         return body + Array("crc64 \(Hex.text(crc(body)))\n".utf8)
@@ -59,9 +59,10 @@ enum BandwidthFile {
             let words = line.split(separator: " ")
             if words.first == "seen" {
                 guard words.count == 7, let kind = Self.kind(words[1...4]), let bytes = Double(words[5]), bytes >= 0,
-                    bytes < 1e18, let time = Double(words[6]), time > 0, time < 1e12
+                    bytes < 1e18, let time = Double(words[6]), time > 0, time < 1e12,
+                    found.seen[kind, default: []].count < RestoreKind.mostSeen
                 else { return nil }
-                found.seen[kind] = SeenRestore(byteCount: bytes, time_ms: time)
+                found.seen[kind, default: []].append(SeenRestore(byteCount: bytes, time_ms: time))
                 continue
             }
             guard words.count == 2, let figure = Double(words[1]), figure > 0, figure < 1e15 else { return nil }

@@ -1,5 +1,3 @@
-internal import Glibc
-
 /// How fast this host moves bytes: what predictions rest on.
 public struct Bandwidths: Sendable, Hashable {
     /// Bytes a second from each tier into place, verified, on all threads together.
@@ -11,7 +9,7 @@ public struct Bandwidths: Sendable, Hashable {
     /// What each step takes besides its bytes.
     public var step_us: Double
     /// What restores took on this host: better than reckoning, for kinds that were seen.
-    var seen: [RestoreKind: SeenRestore] = [:]
+    var seen: [RestoreKind: [SeenRestore]] = [:]
 
     /// What holds for a machine of which nothing is known: a fast SSD, one memory channel, PCIe 4, a 10 Gbit/s network.
     public static let standard = Bandwidths(
@@ -29,13 +27,14 @@ public struct Bandwidths: Sendable, Hashable {
         self.step_us = step_us
     }
 
-    /// Learns from a restore. What such restores take is remembered by kind; the first of a kind is believed at once, later
-    /// ones move it a part of the way, as factors, so that one stall does not spoil the next predictions. For kinds not
-    /// seen yet, the bandwidth of the tier that gave nearly all of the bytes is kept up, or with little to move the fixed part.
+    /// Learns from a restore. What such restores took is remembered by kind: the first of a kind is believed at once, later
+    /// the median of the last few counts, so that one stall spoils nothing. For kinds not seen yet, the bandwidth of the tier
+    /// that gave nearly all of the bytes is kept up, or with little to move the fixed part.
     mutating func learn(from report: RestoreReport, isOnHost: Bool) {
-        let kind = RestoreKind(report.choice, report.bytesByTier, isOnHost: isOnHost)
-        let now = SeenRestore(byteCount: Double(report.bytesByTier.total), time_ms: max(report.ready_ms, 1e-4))
-        seen[kind] = seen[kind].map { $0.moved(towards: now, by: 0.3) } ?? now
+        if let kind = RestoreKind(report.choice, report.bytesByTier, isOnHost: isOnHost) {
+            let now = SeenRestore(byteCount: Double(report.bytesByTier.total), time_ms: max(report.ready_ms, 1e-4))
+            seen[kind] = Array(((seen[kind] ?? []) + [now]).suffix(RestoreKind.mostSeen))
+        }
         let share = 0.25
         let fixed = fixed_ms[report.choice] ?? 1
         let moved = report.bytesByTier.total
@@ -62,14 +61,17 @@ public struct Bandwidths: Sendable, Hashable {
             for size in distance == 0 ? [kind.size] : [kind.size - distance, kind.size + distance] {
                 var near = kind
                 near.size = size
-                if let found = seen[near] { return found.scaled(to: Double(byteCount), fixed_ms[kind.choice] ?? 1) }
+                guard let found = seen[near], !found.isEmpty else { continue }
+                let fixed = fixed_ms[kind.choice] ?? 1
+                // Of an even number the lower one of the middle: what goes wrong makes a restore longer, not shorter.
+                return found.map { $0.scaled(to: Double(byteCount), fixed) }.sorted()[(found.count - 1) / 2]
             }
         }
         return nil
     }
 }
 
-/// Restores that take alike: the same choice, most of the bytes from the same tier, and sizes within a factor of four.
+/// Restores that take alike: the same choice, nearly all of the bytes from the same tier, and sizes within a factor of four.
 struct RestoreKind: Sendable, Hashable {
     var choice: RestoreChoice
     var tier: RestoreTier
@@ -80,11 +82,16 @@ struct RestoreKind: Sendable, Hashable {
 
     /// So that the kinds there can be are few enough to be kept in a small file.
     static let largestSize = 15
+    /// Restores of one kind that are remembered: the last ones.
+    static let mostSeen = 5
 
-    init(_ choice: RestoreChoice, _ bytes: TierBytes, isOnHost: Bool) {
+    /// Nil when no tier gives nine tenths of the bytes: such a restore tells of no other.
+    init?(_ choice: RestoreChoice, _ bytes: TierBytes, isOnHost: Bool) {
+        let tier = bytes.largest
+        guard bytes[tier] >= bytes.total - bytes.total / 10 else { return nil }
         let mebibytes = bytes.total >> 20
         let size = (Int.bitWidth - mebibytes.leadingZeroBitCount + 1) / 2
-        self.init(choice, bytes.largest, size: min(size, Self.largestSize), isOnHost: isOnHost)
+        self.init(choice, tier, size: min(size, Self.largestSize), isOnHost: isOnHost)
     }
 
     init(_ choice: RestoreChoice, _ tier: RestoreTier, size: Int, isOnHost: Bool) {
@@ -95,15 +102,10 @@ struct RestoreKind: Sendable, Hashable {
     }
 }
 
-/// What restores of one kind took.
+/// What a restore took.
 struct SeenRestore: Sendable, Hashable {
     var byteCount: Double
     var time_ms: Double
-
-    func moved(towards now: SeenRestore, by share: Double) -> SeenRestore {
-        func move(_ old: Double, _ new: Double) -> Double { old > 0 && new > 0 ? old * pow(new / old, share) : new }
-        return SeenRestore(byteCount: move(byteCount, now.byteCount), time_ms: move(time_ms, now.time_ms))
-    }
 
     /// In proportion to the bytes, but for what is fixed.
     func scaled(to count: Double, _ fixed_ms: Double) -> Double {

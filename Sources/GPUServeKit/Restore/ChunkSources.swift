@@ -44,8 +44,10 @@ struct ChunkSources: Sendable {
     func tiers(of chunks: [ChunkRef]) async throws(SnapshotError) -> [ContentHash: RestoreTier] {
         var tiers: [ContentHash: RestoreTier] = [:]
         var open: [ChunkRef] = []
-        let isCached = cachedShare(of: chunks) >= 0.5
-        for chunk in chunks {
+        let lookDistance = max(1, chunks.count / Self.mostLooks)
+        var isCached = false
+        for (index, chunk) in chunks.enumerated() {
+            if index % lookDistance == 0 { isCached = cacheHolds(chunk) }
             if memory?.held(chunk) != nil {
                 tiers[chunk.hash] = .memory
             } else if locations[chunk.hash] != nil {
@@ -59,19 +61,15 @@ struct ChunkSources: Sendable {
         return tiers
     }
 
-    /// How much of the snapshot the page cache seems to hold, by looking at a few chunks' middles.
-    private func cachedShare(of chunks: [ChunkRef]) -> Double {
-        let sampleCount = 32
-        var looked = 0
-        var cached = 0
-        for index in stride(from: 0, to: chunks.count, by: max(1, chunks.count / sampleCount)) {
-            guard let location = locations[chunks[index].hash], let file = try? location.pack.file() else { continue }
-            var byte: UInt8 = 0
-            looked += 1
-            let middle = location.offset + chunks[index].byteCount / 2
-            if cposix_read_cached(file.number, &byte, 1, Int64(middle)) == 1 { cached += 1 }
-        }
-        return looked == 0 ? 0 : Double(cached) / Double(looked)
+    /// Chunks of a plan that are looked for in the page cache, a look being a system call; those between two looks are taken
+    /// to be where the one before them is.
+    private static let mostLooks = 128
+
+    /// Whether the page cache seems to hold a chunk, by its middle.
+    private func cacheHolds(_ chunk: ChunkRef) -> Bool {
+        guard let location = locations[chunk.hash], let file = try? location.pack.file() else { return false }
+        var byte: UInt8 = 0
+        return cposix_read_cached(file.number, &byte, 1, Int64(location.offset + chunk.byteCount / 2)) == 1
     }
 
     /// Where a chunk lies on a disk of this machine.
@@ -150,21 +148,30 @@ enum LocalReader {
         if Checksum.copy(source[0..<chunk.byteCount], to: target) != chunk.crc64 { throw corrupt(chunk, "memory", nil) }
     }
 
-    /// From the page cache as far as it goes; what is left past it, in one read.
+    /// Pieces of a chunk that are brought back into the page cache when it has given them up and kept the ones around them:
+    /// the chunk is in use. With more missing (the kernel reads ahead, so more pieces than these) the way past it is faster.
+    private static let mostHoles = 4
+
+    /// From the page cache as far as it goes, a few holes mended; what is left past it, in one read.
     static func read(
         _ location: ChunkLocation, into memory: MutableMemory, verifies: Bool
     ) throws(SnapshotError) -> RestoreTier {
         let chunk = location.chunk
         let file = try location.pack.file()
         var crc: UInt64 = 0
-        let cached = PieceBuffers.withOne { buffer in
+        let cached = try PieceBuffers.withOne { buffer throws(SnapshotError) in
             var done = 0
+            var holeCount = 0
             while done < chunk.byteCount {
                 let step = verifies ? pieceBytes : uncheckedBytes
                 let place = memory[done..<min(done + step, chunk.byteCount)]
                 let piece = verifies ? buffer[0..<place.count] : place
                 let count = cposix_read_cached(file.number, piece.base, piece.count, Int64(location.offset + done))
-                guard count == piece.count else { break }
+                if count != piece.count {
+                    guard done > 0, holeCount < mostHoles else { break }
+                    holeCount += 1
+                    try location.pack.read(at: location.offset + done, into: piece, mode: .cached)
+                }
                 if verifies { crc = Checksum.copy(Memory(piece), to: place, continuing: crc) }
                 done += piece.count
             }
@@ -217,9 +224,12 @@ enum LocalReader {
 private enum PieceBuffers {
     private static let kept = Lock<[PageBuffer]>([])
 
-    static func withOne<Result>(_ body: (MutableMemory) -> Result) -> Result {
+    static func withOne<Result>(
+        _ body: (MutableMemory) throws(SnapshotError) -> Result
+    ) throws(SnapshotError) -> Result {
         let buffer = kept.withLock { $0.popLast() } ?? PageBuffer(byteCount: LocalReader.pieceBytes)
         defer { kept.withLock { $0.append(buffer) } }
-        return withExtendedLifetime(buffer) { body(buffer.memory) }
+        defer { withExtendedLifetime(buffer) {} }
+        return try body(buffer.memory)
     }
 }

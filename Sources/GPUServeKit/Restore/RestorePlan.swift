@@ -52,11 +52,11 @@ public struct RestorePlan: Sendable {
         self.chunkCount = chunkCount
         let clock = RestorePrediction(input.bandwidths, input.devices, choice)
         let reckoned_ms = clock.total_ms(steps, hostBytes: bytes.total - steps.reduce(0) { $0 + $1.byteCount })
-        let kind = RestoreKind(choice, bytes, isOnHost: input.devices.allSatisfy(\.isHostVisible))
-        predicted_ms = input.bandwidths.expected_ms(kind, bytes.total) ?? reckoned_ms
+        isOnHost = input.devices.allSatisfy(\.isHostVisible)
+        let kind = RestoreKind(choice, bytes, isOnHost: isOnHost)
+        predicted_ms = kind.flatMap { input.bandwidths.expected_ms($0, bytes.total) } ?? reckoned_ms
         predictedFirstRegion_ms =
             clock.firstRegion_ms(steps, regionCount: manifest.regions.count) * predicted_ms / reckoned_ms
-        isOnHost = kind.isOnHost
     }
 }
 

@@ -23,6 +23,17 @@ struct RestoreRunner: Sendable {
     func run() async throws(RestoreError) {
         let windows = hostWindows()
         let lanes = try await lanes(windows)
+        await withTaskCancellationHandler {
+            await runWorkers(lanes, windows)
+        } onCancel: {
+            // A worker on a blocking thread does not see its task.
+            board.fail(.cancelled)
+        }
+        let endError = await end(lanes)
+        if let failure = board.failure ?? endError { throw failure }
+    }
+
+    private func runWorkers(_ lanes: [DeviceStream?], _ windows: [[HostWindow?]]) async {
         await withTaskGroup(of: Bool.self) { group in
             for _ in 0..<max(1, min(options.workerCount, max(plan.steps.count, 1))) {
                 group.addTask { await work(lanes, windows) }
@@ -31,19 +42,12 @@ struct RestoreRunner: Sendable {
             // Who waits for a network or a device is called off; who reads a disk stops at the next chunk.
             for await isDone in group where !isDone { group.cancelAll() }
         }
-        let endError = await end(lanes)
-        if let failure = board.failure ?? endError { throw failure }
     }
 
     /// Takes steps until there are none. False when one failed.
     private func work(_ lanes: [DeviceStream?], _ windows: [[HostWindow?]]) async -> Bool {
         await guarded { () async throws(RestoreError) in
-            let worker = RestoreWorker(self, lanes: lanes, windows: windows)
-            while let batch = board.nextBatch() {
-                if Task.isCancelled { throw RestoreError.cancelled }
-                try await worker.perform(batch)
-            }
-            if Task.isCancelled { throw RestoreError.cancelled }
+            try await RestoreWorker(self, lanes: lanes, windows: windows).work()
         }
     }
 

@@ -21,20 +21,27 @@ final class RestoreWorker: Sendable {
     private var verifies: Bool { run.options.verifies }
     private let mapsFiles: Bool
 
-    /// Does the steps of a batch. Those that are a matter of this machine's disk and memory alone go to a blocking thread
-    /// together.
-    func perform(_ batch: Range<Int>) async throws(RestoreError) {
-        var plain: [RestoreStep] = []
-        for step in run.plan.steps[batch] {
-            if isPlain(step) {
-                plain.append(step)
-            } else {
-                try await perform(plain: plain)
-                plain = []
-                try await perform(step)
+    /// Takes steps until there are none. Those that are a matter of this machine's disk and memory alone go to a blocking
+    /// thread together.
+    func work() async throws(RestoreError) {
+        var next = run.board.nextBatch()
+        while let batch = next {
+            next = nil
+            var plain: [RestoreStep] = []
+            for step in run.plan.steps[batch] {
+                if isPlain(step) {
+                    plain.append(step)
+                } else {
+                    if Task.isCancelled { throw RestoreError.cancelled }
+                    try await perform(plain: plain)
+                    plain = []
+                    try await perform(step)
+                }
             }
+            if Task.isCancelled { throw RestoreError.cancelled }
+            next = try await perform(plain: plain, takesMore: true) ?? run.board.nextBatch()
         }
-        try await perform(plain: plain)
+        if Task.isCancelled { throw RestoreError.cancelled }
     }
 
     private func isPlain(_ step: RestoreStep) -> Bool {
@@ -46,23 +53,38 @@ final class RestoreWorker: Sendable {
         }
     }
 
-    /// Reads and places on a blocking thread; what fails there is tried again from where the store can get it.
-    private func perform(plain steps: [RestoreStep]) async throws(RestoreError) {
-        guard !steps.isEmpty else { return }
-        let failed = await Result<[Int], RestoreError>.snapshot {
+    /// Reads and places on a blocking thread; what fails there is tried again from where the store can get it. When it
+    /// `takesMore`, the thread goes on with further batches of that sort, a hop to it and back being long against a small
+    /// one, until somebody else wants it; a batch that it took and is of another sort is returned.
+    @discardableResult
+    private func perform(
+        plain steps: [RestoreStep], takesMore: Bool = false
+    ) async throws(RestoreError) -> Range<Int>? {
+        guard !steps.isEmpty else { return nil }
+        let done = await Result<(failed: [RestoreStep], other: Range<Int>?), RestoreError>.snapshot {
             () throws(SnapshotError) in
-            try await BlockingThreads.shared.run { [self] () throws(SnapshotError) -> [Int] in readPlain(steps) }
+            try await BlockingThreads.shared.run { [self] () throws(SnapshotError) in
+                var failed = readPlain(steps[...])
+                while takesMore, failed.isEmpty, !BlockingThreads.shared.isWanted, let batch = run.board.nextBatch() {
+                    let further = run.plan.steps[batch]
+                    guard further.allSatisfy(isPlain) else { return (failed, batch) }
+                    failed = readPlain(further)
+                }
+                return (failed, nil)
+            }
         }
-        for index in try failed.get() { try await perform(steps[index], isTried: true) }
+        let (failed, other) = try done.get()
+        for step in failed { try await perform(step, isTried: true) }
+        return other
     }
 
-    /// Returns the indices of the steps that did not work out.
-    private func readPlain(_ steps: [RestoreStep]) -> [Int] {
-        var failed: [Int] = []
-        for (index, step) in steps.enumerated() {
+    /// Returns the steps that did not work out.
+    private func readPlain(_ steps: ArraySlice<RestoreStep>) -> [RestoreStep] {
+        var failed: [RestoreStep] = []
+        for step in steps {
             guard run.board.failure == nil else { break }
             guard case .read(let chunk, _, let targets) = step.work else {
-                if !copyPlain(step) { failed.append(index) }
+                if !copyPlain(step) { failed.append(step) }
                 continue
             }
             let place = landing(chunk, targets)
@@ -72,14 +94,14 @@ final class RestoreWorker: Sendable {
                 if mapsFiles, let place { found = try run.sources.mapLocal(chunk, onto: place, verifies: verifies) }
                 if found == nil { found = try run.sources.readLocal(chunk, into: memory, verifies: verifies) }
                 guard let tier = found else {
-                    failed.append(index)
+                    failed.append(step)
                     continue
                 }
                 scatter(Memory(memory[0..<chunk.byteCount]), targets)
                 run.board.finish(step, from: tier, isVerified: verifies)
             } catch {
                 run.board.note(error)
-                failed.append(index)
+                failed.append(step)
             }
         }
         return failed

@@ -117,7 +117,7 @@ public final class Restorer: Sendable {
         let (known, predicted_ms) = state.withLock { state in
             (
                 state.residents.compactMap(\.memory),
-                state.bandwidths.expected_ms(RestoreKind(.attach, TierBytes(), isOnHost: isOnHost), 0)
+                state.bandwidths.expected_ms(RestoreKind(.attach, .resident, size: 0, isOnHost: isOnHost), 0)
                     ?? state.bandwidths.fixed_ms[.attach] ?? 0
             )
         }

@@ -40,6 +40,13 @@ final class BlockingThreads: @unchecked Sendable {
         return try outcome.get()
     }
 
+    /// Whether others wait for a thread: who has much to do makes room for them now and then.
+    var isWanted: Bool {
+        pthread_mutex_lock(mutex)
+        defer { pthread_mutex_unlock(mutex) }
+        return !queue.isEmpty
+    }
+
     private func add(_ job: @escaping @Sendable () -> Void) {
         pthread_mutex_lock(mutex)
         queue.append(job)
