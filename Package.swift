@@ -57,7 +57,7 @@ let package = Package(
         .target(name: "CModelKernels", path: "Sources/Demos/CModelKernels", exclude: ["cuda"]),
         .executableTarget(
             name: "custom-model-server",
-            dependencies: ["CModelKernels", "DemoSupport", "GPUServeKit", "Transport", "Wire"],
+            dependencies: ["CModelKernels", "CPosix", "DemoSupport", "GPUServeKit", "Transport", "Wire"],
             path: "Sources/Demos/custom-model-server", exclude: ["README.md"],
             resources: [.embedInCode("CUDA/model.ptx")], swiftSettings: strict),
         .executableTarget(

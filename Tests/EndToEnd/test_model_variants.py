@@ -141,6 +141,23 @@ def test_asleep_the_memory_is_given_back_and_a_request_wakes(server, folder: Pat
     assert httpx.post(f"{server.url}/sleep").status_code == 404, "not on the public side"
 
 
+def test_sleeping_again_and_again_keeps_no_memory(server) -> None:
+    """The heaps of each thread that ever had a part in waking kept some MiB."""
+    def asleep() -> tuple[int, int]:
+        text(server.url, "smollm2:variant-000")
+        server.admin.post("/sleep")
+        anonymous = int(re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{server.process.pid}/status").read_text())[1])
+        maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+        assert ".pack" not in maps, "no page of a snapshot stays mapped"
+        return 1024 * anonymous, maps.count("\n")
+
+    first = [asleep() for _ in range(3)][-1]
+    for _ in range(12):
+        last = asleep()
+    # Two more threads may have come, with a heap each (two mappings, a few pages when trimmed).
+    assert last[0] < first[0] + 2 * 2**20 and last[1] <= first[1] + 8, (first, last)
+
+
 def test_who_may_not_wake_the_model_is_told_to_come_back(program: str, server, folder: Path) -> None:  # noqa: F811
     refusing = start(
         program, "--snapshot-store", str(folder / "store"), "--while-asleep", "refuse", "--admin-socket",

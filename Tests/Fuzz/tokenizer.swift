@@ -20,7 +20,9 @@ public func fuzzTokenizer(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt 
             require(shape.headSize * shape.keyHeadCount <= shape.headSize * shape.headCount, "key heads are no more")
         }
         if let tables = try? TokenizerBuilder.tables(metadata) {
-            let made = use(tables, text) { tokenizer in _ = try? ChatTemplate(metadata, tokenizer) }
+            let made = use(tables, text) { tokenizer in
+                _ = ChatTemplate(metadata.string("tokenizer.chat_template") ?? text, tokenizer)
+            }
             require(made, "what the builder makes is read")
         }
     }

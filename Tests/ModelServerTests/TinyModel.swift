@@ -48,13 +48,14 @@ struct TinyModel {
 
     /// The model as a snapshot, and its device.
     func stored() async throws -> ModelStore {
-        let header = Self.header()
-        let tables = try TokenizerBuilder.tables(GGUFMetadata(header: header))
+        let metadata = try GGUFMetadata(header: Self.header())
+        let tables = try TokenizerBuilder.tables(metadata)
         let region = RegionDescription(
             name: LoadedModel.tokenizerRegion, dtype: .bytes, shape: [tables.count], byteCount: tables.count)
         let memory = MemorySnapshotStore(quotaBytes: .max)
         let made = try await memory.create(
-            from: MemorySource(regions + [(region, tables)], hostState: header), SnapshotOptions(name: "tiny"))
+            from: MemorySource(regions + [(region, tables)], hostState: ModelCard(metadata).bytes),
+            SnapshotOptions(name: "tiny"))
         return ModelStore(disk: nil, memory: memory, base: made.id, device: try HostContext())
     }
 

@@ -23,11 +23,13 @@ struct ChunkSources: Sendable {
             let lease = try await directory.directoryLease(id, knowing: known, wanting: wanting)
             return ChunkSources(store: store, lease: lease, memory: nil, locations: lease.locations)
         }
-        let lease = try await store.lease(id)
+        let tiered = store as? TieredSnapshotStore
+        let lease =
+            if let tiered { try await tiered.lease(id, knowing: known) } else { try await store.lease(id) }
         if let memory = store as? MemorySnapshotStore {
             return ChunkSources(store: store, lease: lease, memory: memory, locations: [:])
         }
-        let tiers = (store as? TieredSnapshotStore)?.tiers ?? []
+        let tiers = tiered?.tiers ?? []
         var locations: [ContentHash: ChunkLocation] = [:]
         if let directory = tiers.lazy.compactMap({ $0 as? DirectorySnapshotStore }).first {
             let chunks = wanting(lease.manifest)
@@ -95,13 +97,18 @@ struct ChunkSources: Sendable {
         return try LocalReader.read(location, into: memory, verifies: verifies)
     }
 
-    /// Puts the pages that the page cache has of a chunk in the place of `memory`'s. Nil when it has not all of them, or they
-    /// cannot be put there. Throws `chunkCorrupt` or `system`.
-    func mapLocal(
-        _ chunk: ChunkRef, onto memory: MutableMemory, verifies: Bool
-    ) throws(SnapshotError) -> RestoreTier? {
+    /// Where the page cache has all of a chunk, so that its pages can take the place of `memory`'s; nil when it has not, or
+    /// when pages and places do not fit.
+    func mapping(of chunk: ChunkRef, onto memory: MutableMemory) throws(SnapshotError) -> PageMapping? {
         guard self.memory?.held(chunk) == nil, let location = locations[chunk.hash] else { return nil }
-        return try LocalReader.map(location, onto: memory, verifies: verifies) ? .pageCache : nil
+        return try PageMapping(location, onto: memory)
+    }
+
+    /// Checks a chunk whose pages were put in place. Throws `chunkCorrupt`.
+    func verifyMapped(_ chunk: ChunkRef, in memory: MutableMemory) throws(SnapshotError) {
+        guard Checksum.crc64(Memory(memory[0..<chunk.byteCount])) != chunk.crc64 else { return }
+        let location = locations[chunk.hash]
+        throw LocalReader.corrupt(chunk, location.flatMap { try? $0.pack.file().label } ?? "", location?.offset)
     }
 
     /// A chunk, verified: from this machine unless that `isTried` already, or from wherever the store has it whole. Notes
@@ -187,33 +194,7 @@ enum LocalReader {
         return cached * 2 >= chunk.byteCount ? .pageCache : .disk
     }
 
-    /// Packs never change, so neither do pages of them that are mapped; what is written to one becomes a private copy.
-    static func map(
-        _ location: ChunkLocation, onto memory: MutableMemory, verifies: Bool
-    ) throws(SnapshotError) -> Bool {
-        let chunk = location.chunk
-        let byteCount = chunk.byteCount.roundedUp(to: PageBuffer.alignment)
-        guard let base = memory.base, UInt(bitPattern: base) % UInt(PageBuffer.alignment) == 0,
-            location.offset % PageBuffer.alignment == 0, memory.count >= byteCount
-        else { return false }
-        let file = try location.pack.file()
-        var byte: UInt8 = 0
-        // A look at both ends: what is not cached is read faster past the cache.
-        for place in [0, chunk.byteCount - 1] {
-            guard cposix_read_cached(file.number, &byte, 1, Int64(location.offset + place)) == 1 else { return false }
-        }
-        let mapped = mmap(
-            base, byteCount, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED, file.number, off_t(location.offset))
-        guard mapped == base else { return false }
-        // One call for many page faults. A kernel that does not know it leaves them to the reader.
-        madvise(base, byteCount, MADV_POPULATE_READ)
-        if verifies, Checksum.crc64(Memory(memory[0..<chunk.byteCount])) != chunk.crc64 {
-            throw corrupt(chunk, file.label, location.offset)
-        }
-        return true
-    }
-
-    private static func corrupt(_ chunk: ChunkRef, _ file: String, _ offset: Int?) -> SnapshotError {
+    static func corrupt(_ chunk: ChunkRef, _ file: String, _ offset: Int?) -> SnapshotError {
         SnapshotError(
             .chunkCorrupt, "chunk \(chunk.hash) does not have its checksum; take it from another store", file: file,
             offset: offset)

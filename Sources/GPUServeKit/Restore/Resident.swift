@@ -47,7 +47,22 @@ public final class Resident: Sendable {
 
     /// The same as memory that the host can read; nil when it cannot, or when the region is empty.
     public func window(of region: String, on device: Int = 0) throws(RestoreError) -> HostWindow? {
-        let range = try range(of: region, on: device)
+        try window(of: range(of: region, on: device), on: device)
+    }
+
+    /// All regions with their memory, in the manifest's order; nil for the memory of one that the host cannot read, or that is
+    /// empty. Throws what `snapshot` throws.
+    public func windows(
+        on device: Int = 0
+    ) throws(RestoreError) -> [(description: RegionDescription, window: HostWindow?)] {
+        var windows: [(description: RegionDescription, window: HostWindow?)] = []
+        for (index, region) in try manifest().regions.enumerated() {
+            windows.append((region.description, try window(of: memory.range(of: index, on: device), on: device)))
+        }
+        return windows
+    }
+
+    private func window(of range: DeviceRange, on device: Int) throws(RestoreError) -> HostWindow? {
         guard range.byteCount > 0 else { return nil }
         do throws(DeviceError) { return try memory.contexts[device].hostWindow(of: range) } catch {
             throw RestoreError(error)

@@ -81,7 +81,8 @@ final class RestoreWorker: Sendable {
     /// Returns the steps that did not work out.
     private func readPlain(_ steps: ArraySlice<RestoreStep>) -> [RestoreStep] {
         var failed: [RestoreStep] = []
-        for step in steps {
+        let mapped = mapsFiles ? mapPlain(steps) : []
+        for (index, step) in zip(steps.indices, steps) {
             guard run.board.failure == nil else { break }
             guard case .read(let chunk, _, let targets) = step.work else {
                 if !copyPlain(step) { failed.append(step) }
@@ -90,10 +91,13 @@ final class RestoreWorker: Sendable {
             let place = landing(chunk, targets)
             let memory = place ?? bounce.memory
             do throws(SnapshotError) {
-                var found: RestoreTier?
-                if mapsFiles, let place { found = try run.sources.mapLocal(chunk, onto: place, verifies: verifies) }
-                if found == nil { found = try run.sources.readLocal(chunk, into: memory, verifies: verifies) }
-                guard let tier = found else {
+                let tier: RestoreTier
+                if mapped.contains(index) {
+                    if verifies { try run.sources.verifyMapped(chunk, in: memory) }
+                    tier = .pageCache
+                } else if let found = try run.sources.readLocal(chunk, into: memory, verifies: verifies) {
+                    tier = found
+                } else {
                     failed.append(step)
                     continue
                 }
@@ -105,6 +109,29 @@ final class RestoreWorker: Sendable {
             }
         }
         return failed
+    }
+
+    /// Puts the page cache's pages of chunks that it has in the place of the arenas', neighbours with one call; the indices of
+    /// the steps that are done but for the check.
+    private func mapPlain(_ steps: ArraySlice<RestoreStep>) -> Set<Int> {
+        var runs: [(mapping: PageMapping, indices: [Int])] = []
+        for (index, step) in zip(steps.indices, steps) {
+            guard case .read(let chunk, _, let targets) = step.work, let place = landing(chunk, targets),
+                // What cannot be opened is told by the read that follows.
+                let mapping = try? run.sources.mapping(of: chunk, onto: place)
+            else { continue }
+            if let last = runs.indices.last, runs[last].mapping.join(mapping) {
+                runs[last].indices.append(index)
+            } else {
+                runs.append((mapping, [index]))
+            }
+        }
+        var mapped: Set<Int> = []
+        for (mapping, indices) in runs where mapping.put() {
+            if !verifies { mapping.populate() }
+            mapped.formUnion(indices)
+        }
+        return mapped
     }
 
     /// Copies from one place of the host's memory to another, and checks the piece on the way: against the chunk's checksum,

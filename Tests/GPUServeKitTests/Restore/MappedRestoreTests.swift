@@ -46,6 +46,29 @@ import Testing
         #expect(try Self.mapped(pack) == 0, "closed, nothing is mapped")
     }
 
+    @Test func `a snapshot known to be there is mapped again without reading its manifest`() async throws {
+        let fixture = try await RestoreFixture()
+        let store = TieredSnapshotStore([MemorySnapshotStore(quotaBytes: .max), fixture.disk], home: 0)
+        let restorer = Restorer(store: store, devices: [try Self.host()])
+        try await restorer.restore(fixture.snapshot.id).close()
+        // Its name vouches for what was read before; only that it is still there is looked at.
+        let manifest = fixture.disk.path + "/snapshots/\(fixture.snapshot.id).json"
+        let before = ScratchDirectory.read(manifest)
+        ScratchDirectory.write([], to: manifest)
+        let resident = try await restorer.restore(fixture.snapshot.id)
+        try await resident.expect(fixture.regions)
+        let windows = try resident.windows()
+        #expect(windows.map(\.description.name) == fixture.snapshot.manifest.regions.map(\.name))
+        for (description, window) in windows {
+            #expect(window?.base == (try resident.window(of: description.name))?.base)
+        }
+        ScratchDirectory.write(before, to: manifest)
+        try await resident.close()
+        try await fixture.disk.delete(fixture.snapshot.id)
+        let error = await #expect(throws: RestoreError.self) { try await restorer.restore(fixture.snapshot.id) }
+        #expect(error?.code == .snapshotUnavailable)
+    }
+
     @Test func `a damaged chunk is found, and no damage is left in memory`() async throws {
         let fixture = try await RestoreFixture()
         let chunk = try #require(fixture.snapshot.manifest.distinctChunks.first)

@@ -2,16 +2,27 @@
 struct ModelError: Error, Sendable, CustomStringConvertible {
     enum Code: String, Sendable {
         case unsupportedArchitecture, unsupportedType, missingTensor, wrongShape, malformedMetadata, malformedTokenizer
-        case unsupportedTemplate, unknownVariant, badAdapter, overBudget, badState, asleep
+        case unknownVariant, badAdapter, overBudget, badState, asleep
     }
 
     let code: Code
     let message: String
+    /// The byte of the file at which it is wrong.
+    let offset: Int?
+    private var file: String?
 
-    init(_ code: Code, _ message: String) {
-        self.code = code
-        self.message = message
+    init(_ code: Code, _ message: String, at offset: Int? = nil) {
+        (self.code, self.message, self.offset) = (code, message, offset)
     }
 
-    var description: String { message }
+    /// The same, of a file.
+    func at(file: String) -> ModelError {
+        var error = self
+        error.file = error.file ?? file
+        return error
+    }
+
+    var description: String {
+        (file.map { "\($0): " } ?? "") + message + (offset.map { " (at byte \($0))" } ?? "")
+    }
 }

@@ -1,5 +1,3 @@
-import GPUServeKit
-
 /// The numbers that fix a Llama model's form.
 struct ModelShape: Sendable, Hashable {
     var layerCount: Int
@@ -20,44 +18,53 @@ struct ModelShape: Sendable, Hashable {
     var queryWidth: Int { headCount * headSize }
 }
 
+/// What a file says of a model: numbers under names, and where they lie in it.
+protocol ModelFacts {
+    func integer(_ name: String) -> Int?
+    func float(_ name: String) -> Double?
+    /// The byte at which the fact lies; nil when it is not there.
+    func offset(_ name: String) -> Int?
+}
+
 extension ModelShape {
-    /// - Throws: `unsupportedArchitecture` for anything but `llama`; `malformedMetadata` naming the key that is missing or
-    ///   cannot be.
-    init(_ metadata: GGUFMetadata) throws(ModelError) {
-        let architecture = metadata.string("general.architecture") ?? "none"
-        guard architecture == "llama" else {
-            throw ModelError(
-                .unsupportedArchitecture, "the model's architecture is \(architecture); only llama is served here")
-        }
-        func number(_ key: String, _ fallback: Int? = nil, limit: Int = 1 << 20) throws(ModelError) -> Int {
-            guard let value = metadata.integer(key) ?? fallback else {
-                throw ModelError(.malformedMetadata, "the file does not give \(key)")
+    /// What the numbers are called in a kind of file.
+    struct Names: Sendable {
+        var layers, width, inner, heads, keyHeads, headSize, vocabulary, context, ropeBase, epsilon: String
+    }
+
+    /// - Parameters:
+    ///   - vocabularyCount: where the file does not say it.
+    ///   - epsilon: the same.
+    /// - Throws: `malformedMetadata` for a number that is missing or cannot be, `unsupportedArchitecture` for heads that are not
+    ///   served here; each with its name and offset.
+    init(
+        _ names: Names, in facts: some ModelFacts, vocabularyCount: Int? = nil, epsilon: Double
+    ) throws(ModelError) {
+        func number(_ name: String, _ fallback: Int? = nil, limit: Int = 1 << 20) throws(ModelError) -> Int {
+            guard let value = facts.integer(name) ?? fallback else {
+                throw ModelError(.malformedMetadata, "\(name) is missing, or no whole number", at: facts.offset(name))
             }
             guard value > 0, value <= limit else {
-                throw ModelError(.malformedMetadata, "\(key) is \(value), not from 1 to \(limit)")
+                throw ModelError(
+                    .malformedMetadata, "\(name) is \(value), not from 1 to \(limit)", at: facts.offset(name))
             }
             return value
         }
-        layerCount = try number("llama.block_count", limit: 1024)
-        width = try number("llama.embedding_length")
-        innerWidth = try number("llama.feed_forward_length")
-        headCount = try number("llama.attention.head_count", limit: 4096)
-        keyHeadCount = try number("llama.attention.head_count_kv", headCount, limit: 4096)
-        headSize = try number("llama.attention.key_length", width / headCount, limit: 1024)
-        contextCount = try number("llama.context_length", limit: 1 << 24)
-        vocabularyCount = try number(
-            "llama.vocab_size", metadata.strings("tokenizer.ggml.tokens")?.count, limit: 1 << 22)
-        ropeBase = metadata.float("llama.rope.freq_base") ?? 10_000
-        epsilon = metadata.float("llama.attention.layer_norm_rms_epsilon") ?? 1e-5
-        let rotated = metadata.integer("llama.rope.dimension_count") ?? headSize
-        guard headCount % keyHeadCount == 0, headSize % 8 == 0, rotated == headSize else {
+        layerCount = try number(names.layers, limit: 1024)
+        width = try number(names.width)
+        innerWidth = try number(names.inner)
+        headCount = try number(names.heads, limit: 4096)
+        keyHeadCount = try number(names.keyHeads, headCount, limit: 4096)
+        headSize = try number(names.headSize, width / headCount, limit: 1024)
+        contextCount = try number(names.context, limit: 1 << 24)
+        self.vocabularyCount = try number(names.vocabulary, vocabularyCount, limit: 1 << 22)
+        ropeBase = facts.float(names.ropeBase) ?? 10_000
+        self.epsilon = facts.float(names.epsilon) ?? epsilon
+        guard headCount % keyHeadCount == 0, headSize % 8 == 0 else {
             throw ModelError(
                 .unsupportedArchitecture,
-                "\(headCount) heads over \(keyHeadCount) key heads of \(headSize), \(rotated) of them rotated: "
-                    + "heads must be a multiple of key heads, and whole heads of a multiple of 8 rotated")
-        }
-        if let scaling = metadata.string("llama.rope.scaling.type"), scaling != "none" {
-            throw ModelError(.unsupportedArchitecture, "rotary positions scaled by \(scaling) are not served here")
+                "\(headCount) heads over \(keyHeadCount) key heads of \(headSize): heads must be a multiple of key heads, and "
+                    + "their size of 8", at: facts.offset(names.keyHeads) ?? facts.offset(names.heads))
         }
     }
 }

@@ -1,3 +1,4 @@
+import CPosix
 import Dispatch
 import GPUServeKit
 import Synchronization
@@ -26,6 +27,7 @@ actor ModelHost {
     private let name: String
     private var awake: Awake?
     private var shelf: VariantShelf?
+    private var wakeCount = 0
     /// Sleeps and wakes, one after the other.
     private var lastChange: Task<Double, any Error>?
 
@@ -97,6 +99,7 @@ actor ModelHost {
         guard awake == nil else { return 0 }
         let start_ns = EventLoop.clock_ns()
         let resident = try await store.restorer.restore(store.base)
+        let restored_ns = EventLoop.clock_ns()
         let loaded = try LoadedModel(resident)
         let context = min(settings.contextCount, loaded.shape.contextCount)
         let shelf = if let shelf { shelf } else { try await VariantShelf(settings.variants, store, loaded.shape) }
@@ -115,7 +118,16 @@ actor ModelHost {
                 }))
         awake = Awake(
             resident: resident, model: ServedModel(name: name, loaded: loaded, variants: shelf, contextCount: context))
-        return Double(EventLoop.clock_ns() - start_ns) / 1e6
+        let took_ms = Double(EventLoop.clock_ns() - start_ns) / 1e6
+        if wakeCount > 0 {
+            let report = resident.report
+            Console.note(
+                "woken in \(Waterfall.tenths(took_ms)) ms: plan \(Waterfall.tenths(report.planned_ms)), bytes and verify "
+                    + "\(Waterfall.tenths(report.ready_ms - report.planned_ms)), tokenizer and engine "
+                    + "\(Waterfall.tenths(Double(EventLoop.clock_ns() - restored_ns) / 1e6))")
+        }
+        wakeCount += 1
+        return took_ms
     }
 
     private func unload() async throws -> Double {
@@ -126,6 +138,8 @@ actor ModelHost {
         let start_ns = EventLoop.clock_ns()
         try await last.resident.close()
         try await shelf?.clear()
+        // What was freed of small things stays with the heaps of the threads that took it, some MiB each.
+        cposix_trim_heaps()
         return Double(EventLoop.clock_ns() - start_ns) / 1e6
     }
 }

@@ -12,12 +12,16 @@ struct LoadedModel: Sendable {
     /// The name of the region that holds the tokenizer's tables.
     static let tokenizerRegion = "server.tokenizer"
 
-    /// - Parameter regions: the memory of each region, by name.
-    init(
-        header: [UInt8], regions: [String: (window: HostWindow, description: RegionDescription)]
-    ) throws {
-        let metadata = try GGUFMetadata(header: header)
-        shape = try ModelShape(metadata)
+    /// The model that a restore brought onto a host.
+    ///
+    /// - Throws: `ModelError` for what is no model of this server; `RestoreError`.
+    init(_ resident: Resident) throws {
+        let card = try ModelCard(resident.hostState ?? [])
+        var regions: [String: (window: HostWindow, description: RegionDescription)] = [:]
+        for (description, window) in try resident.windows() {
+            regions[description.name] = window.map { ($0, description) }
+        }
+        shape = card.shape
         weights = try Weights(shape) { name in
             regions[name].map { (UnsafeRawPointer($0.window.base), $0.description) }
         }
@@ -31,21 +35,7 @@ struct LoadedModel: Sendable {
                 .wrongShape,
                 "\(shape.vocabularyCount) embeddings and \(tokenizer.tables.tokenCount) tokens do not match")
         }
-        do throws(ModelError) {
-            template = try ChatTemplate(metadata, tokenizer)
-        } catch {
-            template = nil
-        }
+        template = if let text = card.chatTemplate { ChatTemplate(text, tokenizer) } else { nil }
         windows = regions.values.map(\.window)
-    }
-
-    /// The model that a restore brought onto a host.
-    init(_ resident: Resident) throws {
-        var regions: [String: (window: HostWindow, description: RegionDescription)] = [:]
-        for region in try resident.manifest().regions {
-            guard let window = try resident.window(of: region.name) else { continue }
-            regions[region.name] = (window, region.description)
-        }
-        try self.init(header: resident.hostState ?? [], regions: regions)
     }
 }

@@ -47,7 +47,7 @@ struct ModelStart {
         guard let stamp = FileStamp.of(path) else {
             throw ModelError(.missingTensor, "\(path): \(String(cString: strerror(errno)))")
         }
-        return "v\(TokenizerTables.version):\(stamp)"
+        return "v\(ModelCard.version):\(stamp)"
     }
 }
 

@@ -1,5 +1,3 @@
-import GPUServeKit
-
 /// Turns a conversation into tokens as the model was trained to read it.
 ///
 /// Only ChatML is known: the file's Jinja template is recognised by its marks, not run, and its default system message is taken
@@ -15,13 +13,12 @@ struct ChatTemplate: Sendable {
     private let end: Int
     private let defaultSystem: String?
 
-    /// - Throws: `unsupportedTemplate` when the file's template is no ChatML.
-    init(_ metadata: GGUFMetadata, _ tokenizer: Tokenizer) throws(ModelError) {
-        let template = metadata.string("tokenizer.chat_template") ?? ""
+    /// Nil when the template is no ChatML.
+    init?(_ template: String, _ tokenizer: Tokenizer) {
         let (startMark, endMark) = ("<|im_start|>", "<|im_end|>")
         guard template.contains(startMark), let start = tokenizer.control(startMark),
             let end = tokenizer.control(endMark)
-        else { throw ModelError(.unsupportedTemplate, "the model's chat template is not ChatML; use /v1/completions") }
+        else { return nil }
         (self.tokenizer, self.start, self.end) = (tokenizer, start, end)
         defaultSystem =
             Self.between("\(startMark)system\n", endMark, in: template)

@@ -15,6 +15,7 @@ public struct GGUFMetadata: Sendable {
     /// The bytes that `strings` are ranges of.
     public let header: [UInt8]
     private var values: [String: Value] = [:]
+    private var offsets: [String: Int] = [:]
 
     /// Reads the pairs; what follows them is not looked at.
     ///
@@ -30,10 +31,13 @@ public struct GGUFMetadata: Sendable {
         let pairCount = try reader.integer(8)
         for _ in 0..<pairCount {
             let key = String(decoding: header[try reader.string()], as: UTF8.self)
+            offsets[key] = reader.position
             values[key] = try reader.value(type: try reader.integer(4))
         }
     }
 
+    /// Where in `header` the type and the value of `key` begin; nil when it is not there.
+    public func offset(_ key: String) -> Int? { offsets[key] }
     /// The value of `key` when it is text.
     public func string(_ key: String) -> String? { if case .string(let text)? = values[key] { text } else { nil } }
     /// The value of `key` when it is a whole number.

@@ -89,11 +89,22 @@ public final class TieredSnapshotStore: SnapshotStore {
 
     /// See `SnapshotStore.lease`: held in every tier that has it.
     public func lease(_ id: SnapshotID) async throws(SnapshotError) -> any SnapshotLease {
+        try await lease(id, knowing: nil)
+    }
+
+    /// A manifest that the caller knows, which its name vouches for, is not read from a disk again.
+    func lease(
+        _ id: SnapshotID, knowing known: SnapshotManifest?
+    ) async throws(SnapshotError) -> any SnapshotLease {
         var leases: [any SnapshotLease] = []
         var failure = SnapshotError(.snapshotMissing, "there is no snapshot \(id) in any tier", file: name)
         for (index, tier) in tiers.enumerated() {
             do throws(SnapshotError) {
-                leases.append(try await tier.lease(id))
+                if let known, let directory = tier as? DirectorySnapshotStore {
+                    leases.append(try await directory.directoryLease(id, knowing: known, wanting: { _ in [] }))
+                } else {
+                    leases.append(try await tier.lease(id))
+                }
             } catch {
                 guard error.code != .snapshotMissing else { continue }
                 note(error, index)

@@ -12,3 +12,6 @@ int cposix_name_thread(const char *name);
 /// A number that no other live thread has. Unlike glibc's pthread_self, which is declared constant, compilers may not keep
 /// its result: a task may go on in another thread after each await.
 unsigned long cposix_thread_number(void);
+
+/// Gives the kernel what is free in the heaps of all threads. glibc keeps it for the thread that freed it.
+void cposix_trim_heaps(void);
