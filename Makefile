@@ -1,6 +1,6 @@
 # Every target sets up what it needs and says what it installs; a second run finds everything in place.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench-gateway bench-classifier bench-restore bench-gpu eval-routing train-weights build format lint clean
+.PHONY: help demo test test-all bench-gateway bench-classifier bench-restore bench-gpu bench-wake eval-routing train-weights build format lint clean
 SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Benchmarks)
 
 help: ## this list
@@ -35,6 +35,10 @@ bench-gpu: ## restores, clones, deltas and contexts on an NVIDIA GPU beside what
 bench-coldstart: ## time from exec to ready and to a first token of the model server, beside llama.cpp (QUICK=1: a short run)
 	@Scripts/setup.sh coldstart
 	@Scripts/bench_coldstart.sh $(if $(QUICK),--quick)
+
+bench-wake: ## what a request pays that finds its deployment at zero, beside the engine's own start (QUICK=1: a short run)
+	@Scripts/setup.sh wake
+	@Scripts/bench_wake.sh $(if $(QUICK),--quick)
 
 eval-routing: ## how good the decisions are on measured outcomes (DATA=FOLDER; litellm beside it after Scripts/setup.sh bench)
 	@Scripts/setup.sh build

@@ -6,42 +6,22 @@ Starts alternate: the page cache is warm, the process is not running. Ready is t
 first token is that of a short prompt, asked for as soon as the server is ready. Every program computes on one thread.
 """
 
-import argparse
 import contextlib
-import datetime
 import http.client
 import json
-import math
 import os
-import platform
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
+from bench_report import ROOT, Report, quantile, run
 from processes import Child
 
-ROOT = Path(__file__).resolve().parents[2]
 WEIGHTS = ROOT / ".cache" / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
 DECODED, PREFILLED = 64, 400
-
-
-def machine() -> str:
-    """The same line that the Swift benchmarks write."""
-    cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), "unknown")
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
-    cores = len(os.sched_getaffinity(0))
-    return f"{cpu}, {cores} cores, {platform.system()} {platform.release()} {platform.machine()}, {memory} MiB"
-
-
-def quantile(values: list[float], share: float) -> float:
-    """The value that `share` of all do not exceed (nearest rank)."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, max(0, math.ceil(len(ordered) * share) - 1))]
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -70,8 +50,9 @@ def completion(prompt: str, tokens: int, **more) -> dict:
 
 
 class Bench:
-    def __init__(self, program: str, folder: Path, quick: bool, cleanup: contextlib.ExitStack) -> None:
+    def __init__(self, program: str, report: Report, folder: Path, quick: bool, cleanup: contextlib.ExitStack) -> None:
         self.folder, self.quick, self.cleanup = folder, quick, cleanup
+        self.report, self.metrics, self.detail = report, report.metrics, report.detail
         self.ours = [
             program, "--model", str(WEIGHTS), "--listen", "127.0.0.1:0", "--name", "smollm2", "--context", "1024",
             "--snapshot-store", str(folder / "store"),
@@ -80,9 +61,8 @@ class Bench:
             sys.executable, str(ROOT / "Scripts" / "llama_server.py"), str(WEIGHTS), "--alias", "smollm2", "--greedy",
             "--context", "1024",
         ]
-        self.metrics: dict[str, float] = {}
-        self.detail: dict = {"left_out": {"transformers_serve": "needs PyTorch and the model in its own format"}}
-        self.starts = 0
+        self.detail["notes"].append(
+            "left out: transformers serve, which needs PyTorch and the model in its own format")
 
     def start(self, command: list[str]) -> tuple[Child, http.client.HTTPConnection, float]:
         """A started server, a connection to it, and the milliseconds from exec until it was healthy."""
@@ -118,7 +98,7 @@ class Bench:
                     waterfall = next((line for line in child.lines if "ready in" in line), None)
                 child.stop()
             loads.append(os.getloadavg()[0])
-        self.starts = rounds
+        self.report.n = rounds
         for name, prefix in (("ours", ""), ("llamacpp", "llamacpp_")):
             for column, what in ((0, "ready"), (1, "first_token")):
                 values = [pair[column] for pair in found[name]]
@@ -188,33 +168,12 @@ class Bench:
         self.metrics["variant_switch_ms_p99"] = quantile(switches[4:], 0.99)
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("program")
-    arguments.add_argument("--quick", action="store_true", help="a short run, to see that it works")
-    options = arguments.parse_args()
-    load = os.getloadavg()[0]
-    began = datetime.datetime.now(datetime.timezone.utc)
-    with contextlib.ExitStack() as cleanup:
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bench-coldstart-")))
-        bench = Bench(options.program, folder, options.quick, cleanup)
-        bench.measure_starts()
-        bench.measure_speed()
-        bench.measure_variants()
-    report = {
-        "name": "coldstart", "date": began.strftime("%Y-%m-%dT%H:%M:%SZ"), "machine": machine(), "load": load,
-        "n": bench.starts, "metrics": {name: round(value, 4) for name, value in bench.metrics.items()},
-        "detail": bench.detail,
-    }
-    path = ROOT / "Benchmarks" / "results" / "coldstart.json"
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
-    part.replace(path)
-    for name, value in bench.metrics.items():
-        print(f"{name:36} {value:10.3f}")
-    print(f"written to {path.relative_to(ROOT)} (load at start {load:.2f}, {bench.starts} starts; {machine()})")
-    print("left out: transformers serve, which needs PyTorch and the model in its own format")
+def measure(options, report: Report, folder: Path, cleanup: contextlib.ExitStack) -> None:
+    bench = Bench(options.program, report, folder, options.quick, cleanup)
+    bench.measure_starts()
+    bench.measure_speed()
+    bench.measure_variants()
 
 
 if __name__ == "__main__":
-    main()
+    run("coldstart", __doc__, ["program"], measure)

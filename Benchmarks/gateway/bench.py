@@ -7,20 +7,15 @@ two models, keeps the receipt and writes the log line; nginx writes an access-lo
 Writes Benchmarks/results/gateway.json and prints the same as tables. The headline figures are those of 2 KB prompts.
 """
 
-import argparse
 import asyncio
 import contextlib
-import datetime
-import json
-import os
-import platform
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 
+from bench_report import Report, run, spread, table
 from measure import Load, cpu_seconds, resident_bytes, run_wrk, write_bodies
-from peers import ROOT, start_gateway, start_litellm, start_nginx
+from peers import start_gateway, start_litellm, start_nginx
 from processes import Child
 from streams import read_streams
 
@@ -28,34 +23,10 @@ SIZES = {"0.1 KB": 100, "2 KB": 2000, "20 KB": 20000}
 HEADLINE = "2 KB"
 
 
-def machine() -> str:
-    """The same line that the Swift benchmarks write."""
-    cpu = next((line.split(":", 1)[1].strip() for line in Path("/proc/cpuinfo").read_text().splitlines()
-                if line.startswith("model name")), "unknown")
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 20
-    cores = len(os.sched_getaffinity(0))
-    return f"{cpu}, {cores} cores, {platform.system()} {platform.release()} {platform.machine()}, {memory} MiB"
-
-
-def table(titles: list[str], rows: list[list[str]]) -> None:
-    widths = [max(len(line[column]) for line in [titles, *rows]) for column in range(len(titles))]
-    for line in [titles, *rows]:
-        first, *rest = (cell.ljust(width) if column == 0 else cell.rjust(width)
-                        for column, (cell, width) in enumerate(zip(line, widths)))
-        print("  ".join([first, *rest]).rstrip())
-    print(flush=True)
-
-
-def spread(values: list[float]) -> dict:
-    return {"median": statistics.median(values), "least": min(values), "most": max(values), "rounds": len(values)}
-
-
 class Bench:
-    def __init__(self, router: str, folder: Path, quick: bool, cleanup: contextlib.ExitStack) -> None:
-        self.quick = quick
-        self.metrics: dict[str, float] = {}
-        self.detail: dict = {"notes": []}
-        self.requests = 0
+    def __init__(self, router: str, report: Report, folder: Path, quick: bool, cleanup: contextlib.ExitStack) -> None:
+        self.quick, self.report = quick, report
+        self.metrics, self.detail = report.metrics, report.detail
         self.bodies = {name: write_bodies(folder / f"bodies-{size}", size) for name, size in SIZES.items()}
 
         def keep(child: Child) -> Child:
@@ -77,7 +48,7 @@ class Bench:
     def load(self, child: Child, size: str, connections: int, seconds: float) -> Load:
         fields = (f"Authorization=Bearer {child.key}",) if child is self.litellm else ()
         seen = run_wrk(child.port, self.bodies[size], connections, seconds, child.pid, fields)
-        self.requests += seen.requests
+        self.report.n += seen.requests
         return seen
 
     def measure_cpu(self) -> None:
@@ -175,38 +146,13 @@ class Bench:
             ["added by the last half", f"{samples[-1][1] - half:.1f}"]])
 
 
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("router")
-    arguments.add_argument("--quick", action="store_true", help="a short run, to see that it works")
-    options = arguments.parse_args()
-    load_before = os.getloadavg()[0]
-    began = datetime.datetime.now(datetime.timezone.utc)
-    with contextlib.ExitStack() as cleanup:
-        folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="bench-gateway-")))
-        bench = Bench(options.router, folder, options.quick, cleanup)
-        bench.measure_cpu()
-        bench.measure_latency()
-        bench.measure_streams()
-        bench.measure_memory()
-    report = {
-        "name": "gateway",
-        "date": began.strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "machine": machine(),
-        "load": load_before,
-        "n": bench.requests,
-        "metrics": {name: round(value, 4) for name, value in bench.metrics.items()},
-        "detail": bench.detail,
-    }
-    results = ROOT / "Benchmarks" / "results"
-    results.mkdir(exist_ok=True)
-    path = results / "gateway.json"
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(report, indent=2, sort_keys=True) + "\n")
-    part.replace(path)
-    table(["metric", "value"], [[name, f"{value:.3f}"] for name, value in bench.metrics.items()])
-    print(f"written to {path.relative_to(ROOT)} (load at start {load_before:.2f}; {machine()})")
+def measure(options, report: Report, folder: Path, cleanup: contextlib.ExitStack) -> None:
+    bench = Bench(options.router, report, folder, options.quick, cleanup)
+    bench.measure_cpu()
+    bench.measure_latency()
+    bench.measure_streams()
+    bench.measure_memory()
 
 
 if __name__ == "__main__":
-    main()
+    run("gateway", __doc__, ["router"], measure)

@@ -25,10 +25,10 @@ def tree(pid: int) -> list[int]:
     return found
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and its living children, threads that ended included."""
+def cpu_seconds(pid: int, alone: bool = False) -> float:
+    """User and system time of a process and, unless `alone`, its living children, threads that ended included."""
     total = 0
-    for member in tree(pid):
+    for member in [pid] if alone else tree(pid):
         fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
         total += int(fields[11]) + int(fields[12])
     return total / TICKS_PER_SECOND
@@ -55,15 +55,15 @@ class Load:
 
 
 def run_wrk(port: int, bodies: Path, connections: int, seconds: float, pid: int | None = None,
-            fields: tuple[str, ...] = ()) -> Load:
-    """Loads 127.0.0.1:port for a while; `pid` is the process whose CPU counts."""
-    before = cpu_seconds(pid) if pid else 0.0
+            fields: tuple[str, ...] = (), alone: bool = False) -> Load:
+    """Loads 127.0.0.1:port for a while; `pid` is the process whose CPU counts, its children's too unless `alone`."""
+    before = cpu_seconds(pid, alone) if pid else 0.0
     finished = subprocess.run(
         ["wrk", "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "--timeout", "30s",
          "-s", str(HERE / "chat.lua"), f"http://127.0.0.1:{port}", "--", str(bodies), *fields],
         capture_output=True, text=True, check=True,
     )
-    cpu = (cpu_seconds(pid) if pid else 0.0) - before
+    cpu = (cpu_seconds(pid, alone) if pid else 0.0) - before
     seen = json.loads(finished.stdout.strip().splitlines()[-1])
     if seen["failed"] or not seen["requests"]:
         raise RuntimeError(f"port {port}: {seen['failed']} of {seen['requests']} requests failed")
