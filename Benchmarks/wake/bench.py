@@ -283,7 +283,7 @@ def measure(options, report: Report, folder: Path, cleanup: contextlib.ExitStack
     bench.measure_burst()
     bench.measure_proxy()
     bench.measure_memory()
-    bench.note("vLLM needs 60 GB of packages and a minute a start: its figures are absent")
+    bench.note("vLLM is not measured by this benchmark yet: its figures are absent")
     if options.quick:
         bench.note("a quick run: fewer wakes, a burst of 200, 5 deployments")
 
