@@ -9,15 +9,24 @@ struct DaemonClient {
     static let options = ["state", "url"]
     private let base: String
     private let key: String
+    private let transport: LoopTransport
     private static let longestAnswerBytes = 16 * 1024 * 1024
 
     struct Failure: Error, CustomStringConvertible { let description: String }
 
-    /// Runs `body` with a client.
+    /// Runs `body` with a client, and closes its connections.
     static func with<Result>(
         _ arguments: Arguments, _ body: (DaemonClient) async throws -> Result
     ) async throws -> Result {
-        try await body(try DaemonClient(arguments))
+        let client = try DaemonClient(arguments)
+        do {
+            let result = try await body(client)
+            await client.transport.shutDown()
+            return result
+        } catch {
+            await client.transport.shutDown()
+            throw error
+        }
     }
 
     private init(_ arguments: Arguments) throws {
@@ -37,6 +46,7 @@ struct DaemonClient {
             base = "http://\(address)"
             self.key = key
         }
+        transport = try LoopTransport()
     }
 
     /// The state directory that was named, if one was.
@@ -59,15 +69,11 @@ struct DaemonClient {
         let request = UpstreamRequest(method: method, url: base + path, fields: fields, body: body)
         let answer: [UInt8]
         let status: Int
-        // One for each call: in release builds of Swift 6.3.1 a second send of one transport can start off its loop, and traps.
-        let transport = try LoopTransport()
         do {
             let response = try await transport.send(request)
             status = response.status
             answer = try await response.body.collect(limitBytes: Self.longestAnswerBytes)
-            await transport.shutDown()
         } catch {
-            await transport.shutDown()
             throw Failure(description: "the daemon at \(base) does not answer (\(error)); is it running?")
         }
         guard status < 300 else {

@@ -28,20 +28,14 @@ final class Settlement<Outcome: Sendable>: @unchecked Sendable {
     }
 
     /// Goes to the loop if it is not there, starts `work`, and waits for what comes of it. Once.
-    nonisolated(nonsending)
-        func outcome(of work: some Settling, on home: LoopActor) async -> Outcome
-    {
-        home.loop.isCurrent
-            ? await outcome(isolatedTo: #isolation, of: work, home.loop)
-            : await outcome(isolatedTo: home, of: work, home.loop)
-    }
-
-    private func outcome(
-        isolatedTo isolation: isolated (any Actor)?, of work: some Settling, _ loop: EventLoop
-    ) async -> Outcome {
+    ///
+    /// Always by way of the actor, which costs nothing on the loop already. Which thread the caller is on would not tell: an
+    /// optimized caller of another actor may still be on the loop's, from the call before, and leave it on the way in.
+    func outcome(of work: some Settling, on home: isolated LoopActor) async -> Outcome {
+        let loop = home.loop
         await withTaskCancellationHandler {
             // Named, so that this closure belongs to the same executor as its surroundings and not to the global one.
-            _ = isolation
+            _ = home
             if !Task.isCancelled { work.start() }
             await withUnsafeContinuation { continuation in
                 // Asked here and not before: on the way here other work of the loop may have run.
