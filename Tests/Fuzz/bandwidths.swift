@@ -20,7 +20,7 @@ import Wire
 public func fuzzBandwidths(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = array(bytes, count)
     check(input, machine: "machine 2 1000")
-    let body = Array("gpuservekit-bandwidths 2\nmachine 2 1000\n".utf8) + input + Array("\n".utf8)
+    let body = Array("gpuservekit-bandwidths 3\nmachine 2 1000\n".utf8) + input + Array("\n".utf8)
     let checksum = body.withUnsafeBytes { Checksum.crc64(Memory($0)) }
     check(body + Array("crc64 \(Hex.text(checksum))\n".utf8), machine: "machine 2 1000")
     return 0
@@ -34,7 +34,8 @@ private func check(_ input: [UInt8], machine: String) {
     require(figures.allSatisfy { $0 > 0 && $0 < 1e15 }, "every figure can be reckoned with")
     require(
         read.seen.allSatisfy {
-            $0.key.size <= RestoreKind.largestSize && $0.value.byteCount >= 0 && $0.value.time_ms > 0
+            $0.key.size <= RestoreKind.largestSize && (1...RestoreKind.mostSeen).contains($0.value.count)
+                && $0.value.allSatisfy { $0.byteCount >= 0 && $0.time_ms > 0 }
         },
         "what was seen can be reckoned with")
     require(RestoreTier.allCases.allSatisfy { read.bytesPerSecond[$0] != nil }, "every tier has a figure")
