@@ -3,6 +3,7 @@
 // with: Sources/GPUServeKit/Snapshot/Format/ChunkRef.swift Sources/GPUServeKit/Snapshot/Format/SafeName.swift
 // with: Sources/GPUServeKit/Snapshot/Source/GGUFMetadata.swift
 // with: Sources/Demos/custom-model-server/Model/ModelError.swift Sources/Demos/custom-model-server/Model/ModelShape.swift
+// with: Sources/Demos/custom-model-server/Snapshot/ModelCard.swift Sources/Demos/custom-model-server/Snapshot/ModelCard+GGUF.swift
 // with: Sources/Demos/custom-model-server/Text/ChatTemplate.swift Sources/Demos/custom-model-server/Text/PreTokenizer.swift
 // with: Sources/Demos/custom-model-server/Text/Tokenizer.swift Sources/Demos/custom-model-server/Text/TokenizerBuilder.swift
 // with: Sources/Demos/custom-model-server/Text/TokenizerTables.swift
@@ -16,7 +17,9 @@ public func fuzzTokenizer(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt 
     let input = array(bytes, count)
     let text = String(decoding: input.suffix(64), as: UTF8.self)
     if let metadata = try? GGUFMetadata(header: input) {
-        if let shape = try? ModelShape(metadata) {
+        if let card = try? ModelCard(metadata) {
+            let shape = card.shape
+            require((try? ModelCard(card.bytes)) == card, "a card reads back the same")
             require(shape.headSize * shape.keyHeadCount <= shape.headSize * shape.headCount, "key heads are no more")
         }
         if let tables = try? TokenizerBuilder.tables(metadata) {

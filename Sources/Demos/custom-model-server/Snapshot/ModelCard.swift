@@ -27,12 +27,16 @@ struct ModelCard: Sendable, Hashable {
 
     var bytes: [UInt8] {
         let s = shape
-        let template = chatTemplate.map { #","chat_template":\#(CompletionText.quoted($0))"# } ?? ""
+        var template: [UInt8] = []
+        if let chatTemplate {
+            template += #","chat_template":"#.utf8
+            JSONText.appendQuoted(chatTemplate, to: &template)
+        }
         return Array(
             (#"{"version":\#(Self.version),"layers":\#(s.layerCount),"width":\#(s.width),"inner":\#(s.innerWidth),"#
                 + #""heads":\#(s.headCount),"key_heads":\#(s.keyHeadCount),"head_size":\#(s.headSize),"#
                 + #""vocabulary":\#(s.vocabularyCount),"context":\#(s.contextCount),"rope_base":\#(s.ropeBase),"#
-                + #""epsilon":\#(s.epsilon)\#(template)}"#).utf8)
+                + #""epsilon":\#(s.epsilon)"#).utf8) + template + Array("}".utf8)
     }
 }
 
