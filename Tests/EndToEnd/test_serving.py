@@ -107,7 +107,8 @@ def test_without_criu_the_tier_is_missed_aloud_and_the_next_one_taken(start, tin
 def test_an_engine_killed_while_it_answers_loses_no_request(tiny: Daemon, streams: bool) -> None:
     pid = tiny.engine_pid("tiny")
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        asked = [pool.submit(tiny.chat, "tiny", max_tokens=64, stream=streams) for _ in range(8)]
+        # Long enough that a loaded machine sees them in flight.
+        asked = [pool.submit(tiny.chat, "tiny", max_tokens=400, stream=streams) for _ in range(8)]
         eventually(lambda: tiny.status("tiny")["replicas"][0]["in_flight"] > 0, "requests are in flight")
         os.killpg(pid, signal.SIGKILL)
         answers = [future.result() for future in asked]
