@@ -30,20 +30,27 @@ def router() -> str:
     return find_binary()
 
 
-@pytest.fixture
-def start_gateway(router: str, tmp_path: Path):
-    """Starts gateways that end with the test; on failure pytest shows what they printed."""
-    started: list[Gateway] = []
+def starting(what: str, make):
+    """Calls `make` with a number of its own for each program, which ends with the test; on failure pytest shows what it printed."""
+    started = []
 
-    def start(settings: dict, env: dict | None = None, before_exec=None) -> Gateway:
-        folder = tmp_path / f"gateway-{len(started)}"
-        started.append(Gateway(router, folder, settings, env, before_exec))
+    def start(*arguments, **more):
+        started.append(make(len(started), *arguments, **more))
         return started[-1]
 
     yield start
-    for gateway in started:
-        gateway.stop()
-        print(f"--- gateway {gateway.port} printed ---\n{gateway.child.output}")
+    for one in started:
+        one.stop()
+        print(f"--- {what} {one.port} printed ---\n{one.child.output}")
+
+
+@pytest.fixture
+def start_gateway(router: str, tmp_path: Path):
+    """Starts gateways that end with the test."""
+    def make(number: int, settings: dict, env: dict | None = None, before_exec=None) -> Gateway:
+        return Gateway(router, tmp_path / f"gateway-{number}", settings, env, before_exec)
+
+    yield from starting("gateway", make)
 
 
 @pytest.fixture
@@ -154,17 +161,11 @@ def server(request) -> ObjectServer:
 
 @pytest.fixture
 def start(gpuserve: str, tmp_path: Path):
-    """Starts daemons that end with the test, their engines too; on failure pytest shows what they printed."""
-    started: list[Daemon] = []
+    """Starts daemons that end with the test, their engines too."""
+    def make(_: int, state: str = "state", path: str | None = None) -> Daemon:
+        return Daemon(gpuserve, tmp_path / state, path)
 
-    def begin(state: str = "state", path: str | None = None) -> Daemon:
-        started.append(Daemon(gpuserve, tmp_path / state, path))
-        return started[-1]
-
-    yield begin
-    for daemon in started:
-        daemon.stop()
-        print(f"--- gpuserve {daemon.port} printed ---\n{daemon.child.output}")
+    yield from starting("gpuserve", make)
 
 
 @pytest.fixture

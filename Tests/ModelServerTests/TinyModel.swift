@@ -133,7 +133,8 @@ final class AdapterDirectory {
     let path: String
 
     init() {
-        var template = Array("/tmp/adapters-XXXXXX".utf8CString)
+        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        var template = Array("\(base)/adapters-XXXXXX".utf8CString)
         precondition(mkdtemp(&template) != nil, "no scratch directory")
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }

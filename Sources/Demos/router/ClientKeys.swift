@@ -21,12 +21,12 @@ struct ClientKeys: Sendable {
         case wrong
     }
 
-    /// Who sent a request with these fields: `Authorization: Bearer`, `x-api-key` or `api-key`, as the SDKs send it.
+    /// Who sent a request with these fields.
     ///
     /// Every client is compared in constant time, so that the time taken tells nothing about a digest.
     func verdict(_ fields: HTTPFields) -> Verdict {
         guard !isOpen else { return .open }
-        guard let key = ClientKeys.presentedKey(fields) else { return .missing }
+        guard let key = fields.apiKey else { return .missing }
         let digest = SHA256.hash(Array(key.utf8))
         var found: String?
         for client in clients where ConstantTime.equal(client.digest, digest) { found = client.name }
@@ -38,13 +38,5 @@ struct ClientKeys: Sendable {
         let nibbles = hex.compactMap(\.hexDigitValue)
         guard nibbles.count == 64, hex.utf8.count == 64 else { return nil }
         return stride(from: 0, to: 64, by: 2).map { UInt8(nibbles[$0] * 16 + nibbles[$0 + 1]) }
-    }
-
-    private static func presentedKey(_ fields: HTTPFields) -> String? {
-        if let value = fields["authorization"] {
-            let parts = value.split(separator: " ", maxSplits: 1)
-            if parts.count == 2, parts[0].lowercased() == "bearer" { return String(parts[1]) }
-        }
-        return fields["x-api-key"] ?? fields["api-key"]
     }
 }

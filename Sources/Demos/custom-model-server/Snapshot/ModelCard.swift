@@ -14,8 +14,6 @@ struct ModelCard: Sendable, Hashable {
         layers: "layers", width: "width", inner: "inner", heads: "heads", keyHeads: "key_heads", headSize: "head_size",
         vocabulary: "vocabulary", context: "context", ropeBase: "rope_base", epsilon: "epsilon")
 
-    init(shape: ModelShape, chatTemplate: String?) { (self.shape, self.chatTemplate) = (shape, chatTemplate) }
-
     /// - Throws: `badState` when the bytes are no card of this version.
     init(_ bytes: [UInt8]) throws(ModelError) {
         guard let json = try? JSONValue.parse(bytes), json["version"]?.int == Self.version else {

@@ -183,23 +183,9 @@ public final class StateDirectory: Sendable {
         let draft = name + ".new"
         try files.remove(draft, in: directory)
         let file = try files.create(draft, in: directory)
-        try writeAll(bytes, to: file)
+        try bytes.withMemory { (memory) throws(SnapshotError) in try files.write(memory, to: file, at: 0) }
         if isSynced { try files.sync(file) }
         _ = try files.rename(draft, in: directory, to: name, in: directory, replacing: true)
         if isSynced { try files.sync(directory) }
-    }
-
-    private func writeAll(_ bytes: [UInt8], to file: Descriptor) throws(SnapshotError) {
-        var done = 0
-        while done < bytes.count {
-            let count = bytes.withUnsafeBytes {
-                pwrite(file.number, $0.baseAddress! + done, bytes.count - done, off_t(done))
-            }
-            if count < 0 {
-                if errno == EINTR { continue }
-                throw .system("pwrite", file: file.label)
-            }
-            done += count
-        }
     }
 }

@@ -31,13 +31,13 @@ final class ClientKeys: Sendable {
         keys = Lock(known)
     }
 
-    /// Who sent a request with these fields: `Authorization: Bearer`, `x-api-key` or `api-key`, as the SDKs send it.
+    /// Who sent a request with these fields.
     ///
     /// All keys are compared, each in constant time, so that the time taken tells nothing about a digest.
     func verdict(_ fields: HTTPFields) -> Verdict {
         keys.withLock { keys -> Verdict in
             guard !keys.isEmpty else { return .open }
-            guard let key = Self.presented(fields) else { return .missing }
+            guard let key = fields.apiKey else { return .missing }
             let digest = SHA256.hash(Array(key.utf8))
             var found: String?
             for known in keys where ConstantTime.equal(known.digest, digest) && known.revoked_ms == nil {
@@ -45,14 +45,6 @@ final class ClientKeys: Sendable {
             }
             return found.map { .known($0) } ?? .wrong
         }
-    }
-
-    private static func presented(_ fields: HTTPFields) -> String? {
-        if let value = fields["authorization"] {
-            let parts = value.split(separator: " ", maxSplits: 1)
-            if parts.count == 2, parts[0].lowercased() == "bearer" { return String(parts[1]) }
-        }
-        return fields["x-api-key"] ?? fields["api-key"]
     }
 
     /// All keys, revoked ones too.

@@ -1,3 +1,4 @@
+internal import CPosix
 internal import Glibc
 
 /// Makes images of processes smaller: pages that are all zero, which engines have plenty of in caches that are not yet filled, are
@@ -9,44 +10,48 @@ enum ImageTrimmer {
     ///
     /// - Returns: bytes that were saved. Blocks on the disk.
     @discardableResult
-    static func trim(_ directory: String) -> Int {
-        guard let stream = opendir(directory) else { return 0 }
-        defer { closedir(stream) }
+    static func trim(_ path: String) -> Int {
+        let number = cposix_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0)
+        guard number >= 0 else { return 0 }
+        let directory = Descriptor(number, label: path)
         var saved = 0
-        while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            guard name.hasPrefix("pagemap-"), name.hasSuffix(".img"), let pid = UInt32(name.dropFirst(8).dropLast(4))
-            else { continue }
-            saved += trim(directory, pid) ?? 0
+        for name in (try? directory.names()) ?? [] where name.hasPrefix("pagemap-") && name.hasSuffix(".img") {
+            guard let pid = UInt32(name.dropFirst(8).dropLast(4)) else { continue }
+            saved += (try? trim(directory, pid)) ?? 0
         }
         return saved
     }
 
     private static let longestMapBytes = 64 << 20
+    private static let files = SystemStoreFiles()
 
-    private static func trim(_ directory: String, _ pid: UInt32) -> Int? {
-        let mapPath = "\(directory)/pagemap-\(pid).img"
-        guard let mapFile = ProcessStat.read(mapPath, limit: longestMapBytes), var map = PageMap(mapFile),
-            let memory = ProcessStat.read("\(directory)/mm-\(pid).img", limit: longestMapBytes),
+    /// Nil for files that are not understood.
+    private static func trim(_ directory: Descriptor, _ pid: UInt32) throws(SnapshotError) -> Int? {
+        let mapName = "pagemap-\(pid).img"
+        guard let mapFile = try directory.file(mapName)?.contents(limit: longestMapBytes), var map = PageMap(mapFile),
+            let memory = try directory.file("mm-\(pid).img")?.contents(limit: longestMapBytes),
             let anonymous = PageMap.anonymousRanges(memory)
         else { return nil }
-        let pagesPath = "\(directory)/pages-\(map.pagesID).img"
-        let source = open(pagesPath, O_RDONLY | O_CLOEXEC)
-        guard source >= 0 else { return nil }
-        defer { close(source) }
+        let pagesName = "pages-\(map.pagesID).img"
         let byteCount = map.presentCount * PageMap.pageBytes
-        var info = stat()
-        guard byteCount > 0, fstat(source, &info) == 0, Int(info.st_size) == byteCount,
-            let mapped = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, source, 0), mapped != MAP_FAILED
+        guard let source = try directory.file(pagesName), byteCount > 0, try source.status().st_size == byteCount,
+            let mapped = mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, source.number, 0), mapped != MAP_FAILED
         else { return nil }
         defer { munmap(mapped, byteCount) }
         let pages = UnsafeRawBufferPointer(start: mapped, count: byteCount)
         let kept = map.leaveOutZeroes(in: anonymous) { isZero(pages, $0) }
-        guard write(kept, of: pages, to: pagesPath + ".new"), write(map.file, to: mapPath + ".new"),
-            rename(pagesPath + ".new", pagesPath) == 0, rename(mapPath + ".new", mapPath) == 0
-        else { return nil }
+        let newPages = try files.create(pagesName + ".new", in: directory)
+        var done = 0
+        for run in kept {
+            let range = run.lowerBound * PageMap.pageBytes..<run.upperBound * PageMap.pageBytes
+            try files.write(Memory(UnsafeRawBufferPointer(rebasing: pages[range])), to: newPages, at: done)
+            done += range.count
+        }
+        let newMap = try files.create(mapName + ".new", in: directory)
+        try map.file.withMemory { (memory) throws(SnapshotError) in try files.write(memory, to: newMap, at: 0) }
+        for name in [pagesName, mapName] {
+            _ = try files.rename(name + ".new", in: directory, to: name, in: directory, replacing: true)
+        }
         return byteCount - map.presentCount * PageMap.pageBytes
     }
 
@@ -55,34 +60,5 @@ enum ImageTrimmer {
             rebasing: pages[page * PageMap.pageBytes..<(page + 1) * PageMap.pageBytes]
         ).assumingMemoryBound(to: UInt64.self)
         return words.allSatisfy { $0 == 0 }
-    }
-
-    private static func write(_ kept: [Range<Int>], of pages: UnsafeRawBufferPointer, to path: String) -> Bool {
-        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard file >= 0 else { return false }
-        defer { close(file) }
-        for run in kept {
-            let range = run.lowerBound * PageMap.pageBytes..<run.upperBound * PageMap.pageBytes
-            guard writeAll(UnsafeRawBufferPointer(rebasing: pages[range]), to: file) else { return false }
-        }
-        return true
-    }
-
-    private static func write(_ bytes: [UInt8], to path: String) -> Bool {
-        let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-        guard file >= 0 else { return false }
-        defer { close(file) }
-        return bytes.withUnsafeBytes { writeAll($0, to: file) }
-    }
-
-    private static func writeAll(_ bytes: UnsafeRawBufferPointer, to file: Int32) -> Bool {
-        var done = 0
-        while done < bytes.count {
-            let count = Glibc.write(file, bytes.baseAddress! + done, bytes.count - done)
-            if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return false }
-            done += count
-        }
-        return true
     }
 }
