@@ -5,7 +5,8 @@ source "$(dirname "$0")/lib.sh"
 say "building the daemon and the model server (release)"
 for product in gpuserve custom-model-server; do swift build -c release --static-swift-stdlib --product "$product"; done
 bin=$(swift build -c release --show-bin-path)
-export PYTHONPATH=Scripts:Benchmarks/gateway
+# Daemons are started as the tests start them.
+export PYTHONPATH=Scripts:Benchmarks/gateway:Tests/EndToEnd
 run=(.venv/bin/python Benchmarks/wake/bench.py "$bin/gpuserve" "$bin/custom-model-server" "$@")
 # CRIU keeps what it probed of the kernel in /run, if that is in memory, as it is on most systems: 30 ms of each restore.
 if [ "$(stat -f -c %T /run)" != tmpfs ] && unshare --mount true 2>/dev/null; then

@@ -23,53 +23,24 @@ import sys
 import time
 from pathlib import Path
 
+import serving
 from bench_report import ROOT, Report, quantile, run, spread
 from measure import cpu_seconds, resident_bytes, run_wrk, write_bodies
 from peers import fill_in
 from processes import Child
-from waiting import eventually
 
 WEIGHTS = ROOT / ".cache" / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
-ENGINES = ROOT / "Scripts" / "engines"
 PROMPT = "The capital of France is"
 
 
-class Daemon:
+class Daemon(serving.Daemon):
     """A daemon, its verbs, and requests for its models."""
 
-    def __init__(self, program: str, state: Path, env: dict[str, str]) -> None:
-        self.program, self.state = program, state
-        self.env = {"PATH": f"{ENGINES}:{os.environ['PATH']}", "GPUSERVE_STATE": str(state)} | env
-        self.child = Child([program, "serve", "--state", str(state), "--listen", "127.0.0.1:0"], self.env)
-        self.pid, self.port = self.child.pid, self.child.listening_port()
-
-    def verb(self, *words: str) -> str:
-        done = subprocess.run([self.program, *words], env=os.environ | self.env, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise SystemExit(f"gpuserve {' '.join(words)}: {done.stderr}\nthe daemon said:\n{self.child.output}")
-        return done.stdout
-
-    def status(self, name: str) -> dict:
-        return json.loads(self.verb("status", name, "--json"))
-
-    def wait_for(self, name: str, state: str) -> dict:
-        def reached() -> dict | None:
-            shown = self.status(name)
-            return shown if shown["state"] == state else None
-
-        return eventually(reached, f"{name} is {state}:\n{self.child.output}")
-
     def sleep(self, name: str, tier: str) -> None:
-        self.verb("sleep", name, "--tier", tier)
+        self.done("sleep", name, "--tier", tier)
         found = self.wait_for(name, "asleep")["replicas"][0]["tier"]
         if found != tier:
             raise SystemExit(f"{name} sleeps {found}, not {tier}:\n{self.child.output}")
-
-    def stop(self) -> None:
-        for line in self.verb("ls", "--json").splitlines():
-            for one in json.loads(line)["deployments"]:
-                self.verb("rm", one["name"])
-        self.child.stop()
 
 
 def first_token(port: int, name: str) -> tuple[float, str, str]:
@@ -130,13 +101,13 @@ class Bench:
 
     def daemon(self) -> Daemon:
         self.daemons += 1
-        made = Daemon(self.gpuserve, self.folder / f"state-{self.daemons}", self.env)
+        made = Daemon(self.gpuserve, self.folder / f"state-{self.daemons}", env=self.env)
         self.cleanup.callback(made.stop)
         return made
 
     def deploy_real(self, daemon: Daemon, name: str, tier: str) -> None:
         engine = ["--engine", "custom", "--program", self.custom] if name == "custom" else ["--engine", "llama.cpp"]
-        daemon.verb("deploy", name, *engine, "--model", str(WEIGHTS), "--tier", tier, "--scaledown", "600")
+        daemon.done("deploy", name, *engine, "--model", str(WEIGHTS), "--tier", tier, "--scaledown", "600")
 
     def wakes(self, daemon: Daemon, name: str, tier: str, right: str) -> tuple[list[float], list[float]]:
         """Times to the first token from `tier`, and awake right afterwards."""
@@ -162,8 +133,8 @@ class Bench:
             command = [self.custom, "--model", str(WEIGHTS), "--listen", f"127.0.0.1:{port}", "--name", name,
                        "--sequences", "4"]
         else:
-            command = [str(ENGINES / "llama-server"), "--model", str(WEIGHTS), "--port", str(port), "--alias", name,
-                       "--parallel", "4"]
+            command = [str(serving.ENGINES / "llama-server"), "--model", str(WEIGHTS), "--port", str(port),
+                       "--alias", name, "--parallel", "4"]
         starts = [normal_start(command, port, name) for _ in range(2 if self.quick else 5)]
         daemon = self.daemon()
         self.deploy_real(daemon, name, tier)
@@ -179,7 +150,7 @@ class Bench:
             "normal_starts_ms": [round(one, 1) for one, _ in starts], "wakes": daemon.status(name).get("wakes", []),
         }
         if name == "llamacpp":
-            daemon.verb("rm", name)
+            daemon.done("rm", name)
             self.deploy_real(daemon, name, "suspended")
             asleep, awake = self.wakes(daemon, name, "suspended", starts[0][1])
             added = [one - other for one, other in zip(asleep, awake)]
@@ -198,7 +169,7 @@ class Bench:
         """1,000 requests in 2 s at a deployment at zero; each is right when it says what the awake replica says."""
         daemon = self.daemon()
         tier = "process-snapshot" if self.has_criu else "cold"
-        daemon.verb("deploy", "tiny", "--engine", "llama.cpp", "--model", self.tiny_model(), "--tier", tier,
+        daemon.done("deploy", "tiny", "--engine", "llama.cpp", "--model", self.tiny_model(), "--tier", tier,
                     "--scaledown", "600", "--concurrency", "16")
         prompts = [f"request {index % 10} of ten" for index in range(200 if self.quick else 1000)]
 
@@ -226,7 +197,7 @@ class Bench:
         daemon.sleep("tiny", tier)
         answers = asyncio.run(burst(2))
         good = sum(text is not None and text == right[prompt] for (_, text), prompt in zip(answers, prompts))
-        billed = json.loads(daemon.verb("bill", "--json"))["total"]["requests"]
+        billed = json.loads(daemon.done("bill", "--json"))["total"]["requests"]
         times = [took for took, _ in answers]
         self.metrics["burst_answered_of_1000"] = good * 1000 / len(prompts)
         self.detail["burst"] = {
@@ -248,12 +219,12 @@ class Bench:
             f"#!/bin/sh\nsed s/@PORT@/$1/ {conf} >{folder}/nginx.conf\n"
             f"exec {nginx} -c {folder}/nginx.conf -p {folder} -e {folder}/error.log\n")
         program.chmod(0o755)
-        daemon.verb("deploy", "bench", "--engine", "custom", "--model", "none", "--program", str(program), "--scaledown",
+        daemon.done("deploy", "bench", "--engine", "custom", "--model", "none", "--program", str(program), "--scaledown",
                     "600", "--", "{port}")
         bodies = write_bodies(folder / "bodies", 2000)
         bodies.write_text(re.sub(r'"model": ?"[^"]*"', '"model":"bench"', bodies.read_text()))
-        run_wrk(daemon.port, bodies, 16, 1, daemon.pid)
-        loads = [run_wrk(daemon.port, bodies, 16, 2 if self.quick else 4, daemon.pid, alone=True)
+        run_wrk(daemon.port, bodies, 16, 1, daemon.child.pid)
+        loads = [run_wrk(daemon.port, bodies, 16, 2 if self.quick else 4, daemon.child.pid, alone=True)
                  for _ in range(2 if self.quick else 5)]
         self.metrics["proxy_cpu_us_per_request"] = statistics.median(load.cpu_us for load in loads)
         self.detail["proxy"] = {
@@ -267,12 +238,12 @@ class Bench:
         daemon = self.daemon()
         count = 5 if self.quick else 50
         for index in range(count):
-            daemon.verb("deploy", f"tiny-{index}", "--engine", "llama.cpp", "--model", self.tiny_model(), "--scaledown",
+            daemon.done("deploy", f"tiny-{index}", "--engine", "llama.cpp", "--model", self.tiny_model(), "--scaledown",
                         "600")
             daemon.sleep(f"tiny-{index}", "cold")
         first_token(daemon.port, "tiny-0")
-        self.metrics["daemon_rss_mb"] = resident_bytes(daemon.pid) / 1e6
-        self.detail["memory"] = {"deployments": count, "cpu_s": cpu_seconds(daemon.pid, alone=True)}
+        self.metrics["daemon_rss_mb"] = resident_bytes(daemon.child.pid) / 1e6
+        self.detail["memory"] = {"deployments": count, "cpu_s": cpu_seconds(daemon.child.pid, alone=True)}
 
 
 def measure(options, report: Report, folder: Path, cleanup: contextlib.ExitStack) -> None:

@@ -17,10 +17,10 @@ ENGINES = ROOT / "Scripts" / "engines"
 class Daemon:
     """A daemon and the state directory that outlives it."""
 
-    def __init__(self, binary: str, state: Path, path: str | None = None) -> None:
+    def __init__(self, binary: str, state: Path, path: str | None = None, env: dict[str, str] | None = None) -> None:
         self.binary, self.state = binary, state
         # The engines that a recipe looks for are found in PATH; nothing else of the machine's counts.
-        self.env = {"PATH": path or f"{ENGINES}:{os.environ['PATH']}", "GPUSERVE_STATE": str(state)}
+        self.env = {"PATH": path or f"{ENGINES}:{os.environ['PATH']}", "GPUSERVE_STATE": str(state)} | (env or {})
         self.start()
 
     def start(self) -> None:
