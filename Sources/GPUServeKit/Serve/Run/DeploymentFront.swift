@@ -65,22 +65,9 @@ final class DeploymentFront: Sendable {
         var drain: CheckedContinuation<Void, Never>?
     }
 
-    private struct Waiter {
-        var continuation: UnsafeContinuation<Waited, Never>?
-        /// What came before `wait` was called.
-        var result: Waited?
-        let bytes: Int
-        let deadline_ns: UInt64
-        let wantsProgress: Bool
-    }
-
     private struct State {
         var slots: [Int: Slot] = [:]
-        var waiters: [UInt64: Waiter] = [:]
-        /// Numbers of waiters in order of arrival; some may be gone.
-        var order: [UInt64] = []
-        var nextWaiter: UInt64 = 0
-        var heldBytes = 0
+        var held: HeldRequests
         var outlook = Outlook()
         var isStopped = false
         var arrivals_ms: [Int] = []
@@ -105,7 +92,7 @@ final class DeploymentFront: Sendable {
         var arrivals_ms: [Int] = []
     }
 
-    private let state = Lock(State())
+    private let state: Lock<State>
     private let limits: Limits
     /// Called, on any thread and outside of the lock, when somebody begins to wait.
     private let demanded: @Sendable () -> Void
@@ -119,6 +106,7 @@ final class DeploymentFront: Sendable {
         proven: @escaping @Sendable (Int) -> Void
     ) {
         self.limits = limits
+        state = Lock(State(held: HeldRequests(limits)))
         self.demanded = demanded
         self.suspected = suspected
         self.proven = proven
@@ -136,13 +124,9 @@ final class DeploymentFront: Sendable {
             }
             if state.isStopped { return (refuse(&state, .stopped), false) }
             if let ticket = take(&state) { return (.ticket(ticket), false) }
-            guard state.waiters.count < limits.heldRequestCount, state.heldBytes + bytes <= limits.heldRequestBytes
-            else { return (refuse(&state, .full), false) }
-            state.nextWaiter += 1
-            let id = state.nextWaiter
-            state.waiters[id] = Waiter(bytes: bytes, deadline_ns: deadline_ns, wantsProgress: wantsProgress)
-            state.order.append(id)
-            state.heldBytes += bytes
+            guard let id = state.held.add(bytes: bytes, deadline_ns: deadline_ns, wantsProgress: wantsProgress) else {
+                return (refuse(&state, .full), false)
+            }
             return (.held(id), true)
         }
         if mustTell { demanded() }
@@ -171,21 +155,7 @@ final class DeploymentFront: Sendable {
     nonisolated(nonsending) func wait(_ id: UInt64) async -> Waited {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                let ready = state.withLock { state -> Waited? in
-                    guard var waiter = state.waiters[id] else { return .cancelled }
-                    if let result = waiter.result {
-                        if case .progress = result {
-                            waiter.result = nil
-                            state.waiters[id] = waiter
-                        } else {
-                            forget(id, &state)
-                        }
-                        return result
-                    }
-                    waiter.continuation = continuation
-                    state.waiters[id] = waiter
-                    return nil
-                }
+                let ready = state.withLock { $0.held.wait(id, continuation) }
                 if let ready { continuation.resume(returning: ready) }
             }
         } onCancel: {
@@ -193,49 +163,9 @@ final class DeploymentFront: Sendable {
         }
     }
 
-    private func forget(_ id: UInt64, _ state: inout State) {
-        guard let waiter = state.waiters.removeValue(forKey: id) else { return }
-        state.heldBytes -= waiter.bytes
-    }
-
-    /// Continuations to resume once the lock is free, and tickets that nobody wanted.
-    private struct Settled {
-        var resumed: [(UnsafeContinuation<Waited, Never>, Waited)] = []
-        var unused: [Ticket] = []
-
-        func carryOut() {
-            for (continuation, result) in resumed { continuation.resume(returning: result) }
-            for ticket in unused { ticket.finish(.cancelled) }
-        }
-    }
-
     /// Ends waits, or tells those who wait how it goes.
     private func settle(_ results: [(UInt64, Waited)]) {
-        state.withLock { state in settle(results, &state) }.carryOut()
-    }
-
-    private func settle(_ results: [(UInt64, Waited)], _ state: inout State) -> Settled {
-        var settled = Settled()
-        for (id, result) in results {
-            guard var waiter = state.waiters[id] else {
-                if case .ticket(let ticket) = result { settled.unused.append(ticket) }
-                continue
-            }
-            if let continuation = waiter.continuation.take() {
-                settled.resumed.append((continuation, result))
-                if case .progress = result { state.waiters[id] = waiter } else { forget(id, &state) }
-            } else if case .cancelled = result {
-                if case .ticket(let ticket)? = waiter.result { settled.unused.append(ticket) }
-                forget(id, &state)
-            } else if case .progress = result {
-                // It has not read the last word yet.
-            } else {
-                waiter.result = result
-                state.waiters[id] = waiter
-            }
-        }
-        state.order.removeAll { state.waiters[$0] == nil }
-        return settled
+        state.withLock { $0.held.settle(results) }.carryOut()
     }
 
     func giveBack(_ replica: Int, _ generation: UInt64, _ outcome: Ticket.Outcome) {
@@ -336,26 +266,22 @@ final class DeploymentFront: Sendable {
     }
 
     private func serveWaiters() {
-        state.withLock { state -> Settled in
-            guard !state.order.isEmpty else { return Settled() }
+        state.withLock { state -> HeldRequests.Settled in
+            guard !state.held.isEmpty else { return HeldRequests.Settled() }
             var served: [(UInt64, Waited)] = []
-            for id in state.order {
-                guard let waiter = state.waiters[id] else { continue }
-                if let result = waiter.result {
-                    guard case .progress = result else { continue }
-                }
+            for id in state.held.order where state.held.isUnanswered(id) {
                 guard let ticket = take(&state) else { break }
                 served.append((id, .ticket(ticket)))
             }
-            return settle(served, &state)
+            return state.held.settle(served)
         }.carryOut()
     }
 
     /// Tells all who wait that it will not be.
     func refuseAll(_ refusal: Refusal) {
         let all = state.withLock { state -> [(UInt64, Waited)] in
-            state.counts.refused += state.waiters.count
-            return state.order.map { ($0, .refused(refusal)) }
+            state.counts.refused += state.held.count
+            return state.held.order.map { ($0, .refused(refusal)) }
         }
         settle(all)
     }
@@ -373,14 +299,9 @@ final class DeploymentFront: Sendable {
     /// Ends the waits whose deadline is over, and tells the others how it goes.
     func tick(now_ns: UInt64, tellsProgress: Bool) {
         let results = state.withLock { state -> [(UInt64, Waited)] in
-            state.order.compactMap { id in
-                guard let waiter = state.waiters[id], waiter.result == nil else { return nil }
-                if waiter.deadline_ns <= now_ns {
-                    state.counts.refused += 1
-                    return (id, .refused(.deadline))
-                }
-                return tellsProgress && waiter.wantsProgress ? (id, .progress(state.outlook)) : nil
-            }
+            let results = state.held.due(at: now_ns, tellingProgress: tellsProgress ? state.outlook : nil)
+            state.counts.refused += results.count { if case .refused = $0.1 { true } else { false } }
+            return results
         }
         if !results.isEmpty { settle(results) }
     }
@@ -393,7 +314,7 @@ final class DeploymentFront: Sendable {
     var counts: Counts { state.withLock { $0.counts } }
 
     /// Requests that wait.
-    var heldCount: Int { state.withLock { $0.waiters.count } }
+    var heldCount: Int { state.withLock { $0.held.count } }
 
     func inFlight(_ replica: Int) -> Int { state.withLock { $0.slots[replica]?.inFlight ?? 0 } }
 
@@ -402,7 +323,7 @@ final class DeploymentFront: Sendable {
         state.withLock { state in
             defer { state.arrivals_ms.removeAll(keepingCapacity: true) }
             return Load(
-                inFlight: state.slots.values.reduce(0) { $0 + $1.inFlight }, held: state.waiters.count,
+                inFlight: state.slots.values.reduce(0) { $0 + $1.inFlight }, held: state.held.count,
                 arrivals_ms: state.arrivals_ms)
         }
     }
