@@ -162,8 +162,8 @@ def server(request) -> ObjectServer:
 @pytest.fixture
 def start(gpuserve: str, tmp_path: Path):
     """Starts daemons that end with the test, their engines too."""
-    def make(_: int, state: str = "state", path: str | None = None) -> Daemon:
-        return Daemon(gpuserve, tmp_path / state, path)
+    def make(_: int, state: str = "state", path: str | None = None, options: list[str] | None = None) -> Daemon:
+        return Daemon(gpuserve, tmp_path / state, path, options=options)
 
     yield from starting("gpuserve", make)
 

@@ -17,14 +17,15 @@ ENGINES = ROOT / "Scripts" / "engines"
 class Daemon:
     """A daemon and the state directory that outlives it."""
 
-    def __init__(self, binary: str, state: Path, path: str | None = None, env: dict[str, str] | None = None) -> None:
-        self.binary, self.state = binary, state
+    def __init__(self, binary: str, state: Path, path: str | None = None, env: dict[str, str] | None = None,
+                 options: list[str] | None = None) -> None:
+        self.binary, self.state, self.options = binary, state, options or []
         # The engines that a recipe looks for are found in PATH; nothing else of the machine's counts.
         self.env = {"PATH": path or f"{ENGINES}:{os.environ['PATH']}", "GPUSERVE_STATE": str(state)} | (env or {})
         self.start()
 
     def start(self) -> None:
-        arguments = [self.binary, "serve", "--state", str(self.state), "--listen", "127.0.0.1:0"]
+        arguments = [self.binary, "serve", "--state", str(self.state), "--listen", "127.0.0.1:0", *self.options]
         # Its engines are no children of the tests: `stop` ends them.
         self.child = Child(arguments, self.env)
         self.port = self.child.listening_port()

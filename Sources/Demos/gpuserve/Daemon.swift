@@ -7,7 +7,7 @@ import Wire
 /// `gpuserve serve`: the daemon in the foreground until SIGTERM or SIGINT. Its engines live on for the next one to take
 /// over, unless `--end-engines`.
 enum Daemon {
-    static let options = ["state", "listen", "loops"]
+    static let options = ["state", "listen", "loops", "host-memory", "gpu-memory"]
     static let flags = ["end-engines"]
 
     static func run(_ arguments: Arguments) async throws {
@@ -18,6 +18,7 @@ enum Daemon {
         }
         let count = Int(arguments[option: "loops"] ?? "1") ?? 0
         guard (1...64).contains(count) else { throw UsageError(message: "--loops must be a number from 1 to 64") }
+        let budget = try budget(arguments)
         let directory = try StateDirectory(path: try arguments.required("state"))
         let key = try directory.key()
         var loops: [EventLoop] = []
@@ -27,9 +28,10 @@ enum Daemon {
             loops.append(loop)
         }
         let transport = try LoopTransport(loops: loops)
-        let runtime = try await ServeRuntime(directory: directory, transport: transport) { line in
+        let runtime = try await ServeRuntime(directory: directory, transport: transport, budget: budget) { line in
             Console.error("gpuserve: \(line)\n")
         }
+        Console.error("gpuserve: engines may hold \(words(budget))\n")
         let server = HTTPServer(
             configuration: HTTPServer.Configuration(address: address, loops: .shared(loops)),
             handler: ServeHandler(runtime, key: key))
@@ -40,5 +42,25 @@ enum Daemon {
         Console.error("gpuserve: stopping\n")
         _ = await server.drain(deadline_ms: 10_000)
         await runtime.shutDown(endsEngines: arguments.has("end-engines"))
+    }
+
+    /// What was said, else what the machine has.
+    private static func budget(_ arguments: Arguments) throws(UsageError) -> MemorySize {
+        let (host, gpu) = (try size("host-memory", arguments), try size("gpu-memory", arguments))
+        if let host, let gpu { return MemorySize(hostBytes: host, gpuBytes: gpu) }
+        let standard = MachineMemory.discover().standardBudget
+        return MemorySize(hostBytes: host ?? standard.hostBytes, gpuBytes: gpu ?? standard.gpuBytes)
+    }
+
+    private static func size(_ option: String, _ arguments: Arguments) throws(UsageError) -> Int? {
+        guard let text = arguments[option: option] else { return nil }
+        guard let bytes = MemorySize.byteCount(text), bytes >= 0 else {
+            throw UsageError(message: "--\(option) takes a size such as 512MB or 80GiB, not \(text)")
+        }
+        return bytes
+    }
+
+    private static func words(_ budget: MemorySize) -> String {
+        MemorySize.Kind.allCases.map { "\(MemorySize.text(budget[$0])) of \($0.words)" }.joined(separator: " and ")
     }
 }

@@ -7,9 +7,11 @@ import Wire
 enum DeploymentVerbs {
     static let usage = """
           gpuserve serve --state DIR [--listen 127.0.0.1:8089] [--loops 1] [--end-engines]
+                       [--host-memory SIZE] [--gpu-memory SIZE]           what engines may hold together
           gpuserve deploy NAME --engine llama.cpp|vllm|sglang|tgi|transformers|custom --model X
                        [--gpus 0] [--min 0] [--max 1] [--buffer 0] [--concurrency 4] [--scaledown SECONDS]
-                       [--program PATH] [--env NAME...] [--tier TIER] [--price WHAT=DOLLARS...] [--no-wait]
+                       [--program PATH] [--env NAME...] [--tier TIER] [--price WHAT=DOLLARS...] [--memory SIZE]
+                       [--no-wait]
                        [-- more words for the engine]
           gpuserve ls | status [NAME] [--json]                          what there is, and what it is doing
           gpuserve logs NAME [-f] [--lines 100]                         what its engines print
@@ -34,7 +36,7 @@ enum DeploymentVerbs {
             try await Daemon.run(try Arguments(words, options: Daemon.options, flags: Daemon.flags))
         case "deploy":
             let cut = words.firstIndex(of: "--") ?? words.endIndex
-            let options = ["engine", "model", "gpus", "program", "env", "tier", "price"] + scaleOptions
+            let options = ["engine", "model", "gpus", "program", "env", "tier", "price", "memory"] + scaleOptions
             try await deploy(
                 try arguments(options, ["no-wait"], of: Array(words[..<cut])), extra: Array(words[cut...].dropFirst()))
         case "ls", "status": try await show(try arguments([], ["json"], of: words))
@@ -104,6 +106,12 @@ enum DeploymentVerbs {
             }
             spec.leastTier = tier
         }
+        if let text = arguments[option: "memory"] {
+            guard let bytes = MemorySize.byteCount(text) else {
+                throw UsageError(message: "--memory takes a size such as 512MB or 80GiB, not \(text)")
+            }
+            spec.memoryBytes = bytes
+        }
         if let problem = spec.problem { throw UsageError(message: problem) }
         try await DaemonClient.with(arguments) { client in
             _ = try await client.call(.post, "/api/deployments", spec.json)
@@ -117,8 +125,14 @@ enum DeploymentVerbs {
         while true {
             let status = try await client.call(.get, "/api/deployments/\(name)")
             let state = status["state"]?.string ?? "?"
-            if state != last { Console.error("\(name) is \(state)\n") }
-            last = state
+            let obstacle = status["waits_for"]?.string
+            let shown = "\(name) is \(state)" + (obstacle.map { " and waits for room: \($0)" } ?? "")
+            if shown != last { Console.error(shown + "\n") }
+            if state == "absent", obstacle == nil, last.contains("waits for room") {
+                Console.error("gpuserve: \(name) did not get room in time; it is kept, and comes up when it is asked\n")
+                throw AlreadyTold()
+            }
+            last = shown
             switch state {
             case "ready": return print("\(name) is ready: ask it as model \"\(name)\"")
             case "failed":

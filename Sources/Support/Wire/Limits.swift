@@ -279,6 +279,11 @@ public struct Limits: Sendable, Hashable {
     public var engineLogBytes = 16 * 1024 * 1024
     /// Longest answer that is read of an engine's own interface and of a canary.
     public var engineAnswerBytes = 256 * 1024
+    /// How long a replica that has become ready keeps its memory at least when another deployment wants it, so that several
+    /// which do not fit together take turns.
+    public var memoryStay_ms = 2_000
+    /// Longest `config.json` or index of a model.
+    public var modelIndexBytes = 64 * 1024 * 1024
     /// How long an engine that is asked to end gets before it is made to.
     public var engineGrace_ms = 5_000
     /// Longest wait for an engine to wake from a tier that keeps its process, and for a canary then.

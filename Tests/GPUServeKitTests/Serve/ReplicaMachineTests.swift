@@ -268,6 +268,29 @@ private struct World {
         #expect(world.alive == [])
     }
 
+    @Test func sleepingDeeperMakesTheImageFirst() {
+        var world = World(ladder: TierLadder([.suspended, .processSnapshot]))
+        world.handle(.wanted)
+        world.settle()
+        world.handle(.mayRest(atLeast: .inPlace))
+        world.settle()
+        #expect(world.machine.state == .asleep(.suspended))
+        world.handle(.mayRest(atLeast: .processSnapshot))
+        #expect(world.machine.state == .leaving(.sleep(.processSnapshot)))
+        world.settle()
+        #expect(world.machine.state == .asleep(.processSnapshot) && world.alive == [])
+        world.handle(.wanted)
+        world.settle()
+        world.handle(.mayRest(atLeast: .inPlace))
+        world.settle()
+        // There is one already.
+        world.handle(.mayRest(atLeast: .processSnapshot))
+        #expect(world.machine.state == .asleep(.processSnapshot) && world.alive == [])
+        world.handle(.mayRest(atLeast: .cold))
+        #expect(world.machine.state == .asleep(.cold))
+        #expect(world.broken == [])
+    }
+
     @Test func anAdoptedEngineIsCheckedBeforeItAnswers() {
         var world = World(machine: Machine(adopting: .suspended), ladder: TierLadder([.suspended]))
         world.alive = [world.machine.engine]

@@ -36,6 +36,7 @@ extension DeploymentSpec {
         object.add("least_tier", leastTier.rawValue)
         object.add("arguments", extraArguments)
         object.add("environment", environmentNames)
+        if let memoryBytes { object.add("memory_bytes", memoryBytes) }
         if let price { object.add("price", price.object) }
         return object.bytes
     }
@@ -50,7 +51,9 @@ private struct SpecReader {
     private var price: Price?
 
     private static let textKeys: Set<String> = ["name", "engine", "model", "program", "least_tier"]
-    private static let numberKeys: Set<String> = ["gpus", "min", "max", "buffer", "concurrency", "scaledown_ms"]
+    private static let numberKeys: Set<String> = [
+        "gpus", "min", "max", "buffer", "concurrency", "scaledown_ms", "memory_bytes",
+    ]
     private static let listKeys: Set<String> = ["arguments", "environment"]
 
     mutating func take(_ key: String, _ value: JSONValue) throws(ServeError) {
@@ -104,6 +107,7 @@ private struct SpecReader {
         spec.scale.isPrewaking = isPrewaking
         spec.extraArguments = lists["arguments"] ?? []
         spec.environmentNames = lists["environment"] ?? []
+        spec.memoryBytes = numbers["memory_bytes"]
         spec.price = price
         return spec
     }

@@ -18,6 +18,8 @@ public struct DeploymentSpec: Sendable, Hashable {
     public var extraArguments: [String]
     /// Variables of the daemon that the engine gets besides the usual ones, by name: their values are never stored.
     public var environmentNames: [String]
+    /// Host memory to reserve for each replica, in bytes; nil to reckon with what it is estimated and then measured to take.
+    public var memoryBytes: Int?
     /// What it costs whoever is billed for it; nil when nobody said.
     public var price: Price?
 
@@ -25,7 +27,7 @@ public struct DeploymentSpec: Sendable, Hashable {
     public init(
         name: String, engine: EngineKind, model: String, program: String? = nil, gpuCount: Int = 0,
         scale: ScaleSettings = ScaleSettings(), leastTier: SleepTier = .inPlace, extraArguments: [String] = [],
-        environmentNames: [String] = [], price: Price? = nil
+        environmentNames: [String] = [], memoryBytes: Int? = nil, price: Price? = nil
     ) {
         self.name = name
         self.engine = engine
@@ -36,6 +38,7 @@ public struct DeploymentSpec: Sendable, Hashable {
         self.leastTier = leastTier
         self.extraArguments = extraArguments
         self.environmentNames = environmentNames
+        self.memoryBytes = memoryBytes
         self.price = price
     }
 
@@ -65,6 +68,9 @@ public struct DeploymentSpec: Sendable, Hashable {
         if let problem = scale.problem { return problem }
         if model.isEmpty { return "a deployment needs a model" }
         if !(0...64).contains(gpuCount) { return "gpus is \(gpuCount); it must be 0 to 64" }
+        if let memoryBytes, !(1...1 << 50).contains(memoryBytes) {
+            return "memory is \(memoryBytes) bytes; it must be 1 to 2^50"
+        }
         if extraArguments.count > 256 { return "\(extraArguments.count) extra arguments; 256 are allowed" }
         for text in [model, program ?? ""] + extraArguments + environmentNames where text.utf8.contains(0) {
             return "a value holds a zero byte"

@@ -16,6 +16,8 @@ public struct ServeError: Error, Sendable, Hashable, CustomStringConvertible {
         case replicaFailed = "replica_failed"
         /// No more deployments are taken.
         case tooMany = "too_many_deployments"
+        /// It needs more memory than there is.
+        case tooLarge = "too_large"
         /// There is no key of that name.
         case unknownKey = "unknown_key"
         /// The ledger cannot be read or written.
@@ -43,7 +45,7 @@ public struct ServeError: Error, Sendable, Hashable, CustomStringConvertible {
     public var httpStatus: Int {
         switch code {
         case .invalidSpec: 400
-        case .nameTaken: 409
+        case .nameTaken, .tooLarge: 409
         case .unknownDeployment, .unknownKey: 404
         case .stateBusy, .stateUnusable, .ledgerUnusable: 500
         case .replicaFailed: 502

@@ -60,6 +60,7 @@ extension ServeHandler {
     private nonisolated(nonsending) func list() async -> [UInt8] {
         var object = JSONObjectText()
         object.add("deployments", objects: await runtime.status().map(\.object))
+        object.add("memory", runtime.memoryUse.object)
         return object.bytes
     }
 

@@ -28,6 +28,8 @@ public struct ReplicaFailure: Error, Sendable, Hashable, CustomStringConvertible
         case notPermitted = "not_permitted"
         /// No room for an image.
         case diskFull = "disk_full"
+        /// It needs more memory than all deployments together may have.
+        case memoryShort = "memory_short"
         /// It was stopped on purpose.
         case stopped
 
@@ -50,5 +52,5 @@ public struct ReplicaFailure: Error, Sendable, Hashable, CustomStringConvertible
     public var description: String { "\(code.label): \(detail)" }
 
     /// Whether the same will happen again until somebody changes something: no reason to try again soon.
-    public var isPermanent: Bool { code == .programMissing || code == .modelMissing }
+    public var isPermanent: Bool { code == .programMissing || code == .modelMissing || code == .memoryShort }
 }

@@ -148,8 +148,14 @@ public struct ReplicaMachine: Sendable, Hashable {
             state = .draining(.sleep(ladder.tier(atLeast: least)))
             return [.close, .drain(nextStep())]
         case .asleep(let tier) where tier < least:
+            let next = ladder.tier(atLeast: least)
+            if tier.keepsProcess, next != .cold, next.keepsProcess || !ladder.images.contains(next) {
+                // There is a process to freeze, or to make the image of.
+                state = .leaving(.sleep(next))
+                return [.layDown(next, nextStep())]
+            }
             // Deeper: what is alive is ended, images stay.
-            state = .asleep(least == .cold ? .cold : ladder.fallback(below: tier))
+            state = .asleep(ladder.images.contains(next) ? next : .cold)
             engine.number += 1
             return tier.keepsProcess ? [.end(nextStep())] : []
         default: return []

@@ -173,11 +173,14 @@ extension Deployment {
             return
         }
         replica.memoryBefore = process.residentBytes()
+        if !process.isFrozen { memory.note(residentBytes: replica.memoryBefore) }
         switch tier {
         case .inPlace: for call in recipe.sleepCalls { try await perform(call, replica, .sleepRefused) }
         case .suspended: try await process.freeze()
         case .processSnapshot:
             guard let imager else { throw ReplicaFailure(.notPermitted, "there is no program that makes images") }
+            // What is stopped when its image is made is stopped when it comes back.
+            if process.isFrozen { process.thaw() }
             try await imager.dump(
                 process, to: imagePath(replica.number), log: log(replica.number).path, on: surroundings.host)
             replica.imagePID = process.identity.pid
@@ -188,6 +191,7 @@ extension Deployment {
             replica.process = nil
         }
         replica.memoryAfter = replica.process?.residentBytes() ?? 0
+        replica.residentBytes = nil
     }
 
     private func perform(

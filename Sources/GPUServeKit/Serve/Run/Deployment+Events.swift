@@ -11,6 +11,7 @@ extension Deployment {
         if before != after { changed(replica, from: before, to: after) }
         for action in actions { begin(action, replica) }
         refreshOutlook()
+        hold(replica)
         writeFact(replica)
     }
 
@@ -38,6 +39,7 @@ extension Deployment {
                 try? writeMemory()
             }
             replica.wakeBegun_ns = 0
+            measure(replica)
             unproven.insert(replica.number)
             // Time to be used in, however long it took to come up.
             awakeUntil_ms = max(awakeUntil_ms, Int(now_ns / 1_000_000) + spec.scale.scaledown_ms)

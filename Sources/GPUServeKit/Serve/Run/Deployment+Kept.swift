@@ -54,6 +54,7 @@ extension Deployment {
             replica.process = process
             replica.port = fact.port
             replicas[number] = replica
+            replica.memoryAfter = process.residentBytes()
             watch(process, replica.machine.engine, number)
             note(
                 "replica \(number)'s engine (process \(fact.pid)) lives and is taken over, \(fact.asleep == nil ? "awake" : "asleep")"

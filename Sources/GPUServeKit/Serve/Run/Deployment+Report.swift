@@ -33,7 +33,9 @@ extension Deployment {
         let order: [String] = ["ready", "draining", "waking", "starting", "falling-asleep", "asleep", "failed"]
         let states = replicas.values.map { ($0, order.firstIndex(of: $0.machine.state.label) ?? order.count) }
         guard let replica = states.min(by: { ($0.1, $0.0.number) < ($1.1, $1.0.number) })?.0 else {
-            front.outlook = .init(state: "absent", tier: .cold, predicted_ms: memory.predicted_ms(.cold))
+            front.outlook = .init(
+                state: "absent", tier: .cold, predicted_ms: memory.predicted_ms(.cold) + (obstacle?.retry_ms ?? 0),
+                obstacle: obstacle?.text)
             return
         }
         let state = replica.machine.state
@@ -41,7 +43,8 @@ extension Deployment {
         let isUp = state == .ready
         front.outlook = .init(
             state: state.label, tier: isUp ? nil : state.tier ?? tier,
-            predicted_ms: isUp ? 0 : memory.predicted_ms(state.tier ?? tier), begun_ns: replica.wakeBegun_ns)
+            predicted_ms: isUp ? 0 : memory.predicted_ms(state.tier ?? tier) + (obstacle?.retry_ms ?? 0),
+            begun_ns: replica.wakeBegun_ns, obstacle: isUp ? nil : obstacle?.text)
     }
 
     /// What it is doing. Measures memory, which takes a millisecond or two.
@@ -64,6 +67,7 @@ extension Deployment {
         return DeploymentStatus(
             spec: spec, isStopped: memory.isStopped, replicas: shown, held: front.heldCount, requests: counts.requests,
             answered: counts.answered, promptTokens: counts.promptTokens, answerTokens: counts.answerTokens,
-            nextTier: next, predictedWake_ms: memory.predicted_ms(next), lostTiers: lost, notes: notes, wakes: wakes)
+            waitsFor: obstacle?.text, need: need, nextTier: next, predictedWake_ms: memory.predicted_ms(next),
+            lostTiers: lost, notes: notes, wakes: wakes)
     }
 }

@@ -11,6 +11,7 @@ public actor Deployment {
         let transport: any UpstreamTransport
         let limits: Limits
         let meter: Meter
+        let memory: MemoryKeeper
         /// Differs from one run of the daemon to the next.
         let run: String
         let log: @Sendable (String) -> Void
@@ -32,14 +33,27 @@ public actor Deployment {
     var replicas: [Int: Replica] = [:]
     var autoscaler: Autoscaler
     var awakeUntil_ms = 0
+    /// Put to sleep by hand.
     private var isHeldDown = false
+    /// Has made room for others: what was wanted before is wanted no more.
+    var isPushedOut = false
+    /// Memory that a replica takes as long as none was measured.
+    let estimate: MemorySize
+    /// The replica that waits for room as of this look, and why.
+    var claim: (key: MemoryPlan.Key, obstacle: MemoryPlan.Obstacle)?
+    /// Why a replica waits for room, for those who ask; nil when none does.
+    var obstacle: MemoryPlan.Obstacle?
+    /// When somebody who asked for a replica by hand gives up.
+    private var wishEnds_ms = 0
     var notes: [String] = []
     var wakes: [Waterfall] = []
     var writtenFacts: [Int: ReplicaFact] = [:]
     private var pulseCount = 0
+    private static let pulsesPerMeasure = 300
     static let noteCount = 20
 
-    init(_ spec: DeploymentSpec, memory: DeploymentMemory, _ surroundings: Surroundings) {
+    init(_ spec: DeploymentSpec, memory: DeploymentMemory, estimate: MemorySize, _ surroundings: Surroundings) {
+        self.estimate = estimate
         name = spec.name
         self.spec = spec
         self.memory = memory
@@ -69,6 +83,7 @@ public actor Deployment {
             proven: { replica in if box.isUnproven(replica) { Task { await box.value?.proved(replica) } } })
         unproven = box
         box.value = self
+        surroundings.memory.join(name, box)
         front.isStopped = memory.isStopped
         front.outlook = .init(state: "absent", tier: .cold, predicted_ms: memory.predicted_ms(.cold))
     }
@@ -101,27 +116,36 @@ public actor Deployment {
         guard !memory.isStopped else { return }
         let now_ms = Int(EventLoop.clock_ns() / 1_000_000)
         for arrival in load.arrivals_ms { autoscaler.requestArrived(at: arrival) }
-        if load.held > 0 { isHeldDown = false }
+        if load.held > 0 { (isHeldDown, isPushedOut) = (false, false) }
         let wake_ms = memory.predicted_ms(ladder.tier(atLeast: spec.leastTier))
         let desired = autoscaler.desired(inFlight: load.inFlight, held: load.held, wake_ms: wake_ms, at: now_ms)
-        var wanted = isHeldDown ? 0 : desired.count
-        if now_ms < awakeUntil_ms { wanted = max(wanted, 1) }
         let active = replicas.values.filter(\.machine.isWanted).sorted { $0.number < $1.number }
+        // What may push others out: requests, promises, and what somebody asked for; not what was wanted a while ago.
+        var urgent = max(spec.scale.minCount, spec.scale.replicaCount(for: load.inFlight + load.held))
+        if now_ms < awakeUntil_ms { urgent = max(urgent, 1) }
+        urgent = min(urgent, spec.scale.maxCount)
+        var wanted = max(urgent, desired.count)
+        if isPushedOut { wanted = max(urgent, desired.reason == .expected ? 1 : 0) }
+        if isHeldDown { (wanted, urgent) = (0, 0) }
+        claim = nil
         if active.count < wanted {
-            for _ in active.count..<wanted { wakeOne() }
+            for index in active.count..<wanted { if !wakeOne(isUrgent: index < urgent) { break } }
         } else if active.count > wanted {
             let idle = active.filter { $0.machine.state == .ready }
                 .sorted { front.inFlight($0.number) < front.inFlight($1.number) }
-            for replica in idle.prefix(active.count - wanted) {
-                handle(.mayRest(atLeast: spec.leastTier), replica.number)
-            }
+            for replica in idle.prefix(active.count - wanted) { rest(replica) }
             // What failed is not tried again for nobody.
             for replica in active { if case .failed = replica.machine.state { rest(replica) } }
         }
         if load.held > 0 { answerForTheFailed(active) }
+        // Whoever asked for it by hand waits for room as long as a request would.
+        if claim != nil, now_ms < awakeUntil_ms { awakeUntil_ms = max(awakeUntil_ms, min(now_ms + 1_000, wishEnds_ms)) }
+        settleClaim(at: now_ms)
         for replica in replicas.values {
             let piece = replica.clock.piece(longest_ms: surroundings.limits.residencyPiece_ms, at: now_ms)
             if let piece { surroundings.meter.record(piece) }
+            hold(replica)
+            if pulseCount % Self.pulsesPerMeasure == replica.number % Self.pulsesPerMeasure { measure(replica) }
         }
         pulseCount += 1
         if pulseCount % 100 == 0 { trimLogs() }
@@ -135,20 +159,21 @@ public actor Deployment {
         for replica in active {
             guard case .failed(let failure, let canRetry) = replica.machine.state else { return }
             last = failure
-            if !canRetry { handle(.wanted, replica.number) }
+            if !canRetry, hasRoom(replica.number, isUrgent: true) { handle(.wanted, replica.number) }
         }
         guard let last, !active.contains(where: { $0.machine.state.label == "starting" }) else { return }
         front.refuseAll(.failed(last))
     }
 
-    /// Wakes the replica that is fastest to wake, or makes a new one.
-    private func wakeOne() {
+    /// Wakes the replica that is fastest to wake, or makes a new one; false when there is no room for it.
+    private func wakeOne(isUrgent: Bool) -> Bool {
         let resting = replicas.values.filter { !$0.machine.isWanted }
             .sorted { ($0.machine.state.tier ?? .cold, $0.number) < ($1.machine.state.tier ?? .cold, $1.number) }
-        if let replica = resting.first { return handle(.wanted, replica.number) }
-        let number = (1...).first { replicas[$0] == nil }!
-        replicas[number] = newReplica(number)
+        let number = resting.first?.number ?? (1...).first { replicas[$0] == nil }!
+        guard hasRoom(number, isUrgent: isUrgent) else { return false }
+        if replicas[number] == nil { replicas[number] = newReplica(number) }
         handle(.wanted, number)
+        return true
     }
 
     func newReplica(_ number: Int, _ machine: ReplicaMachine = ReplicaMachine()) -> Replica {
@@ -166,10 +191,12 @@ public actor Deployment {
             try writeMemory()
             front.isStopped = false
         }
-        isHeldDown = false
+        (isHeldDown, isPushedOut) = (false, false)
         awakeUntil_ms = Int(EventLoop.clock_ns() / 1_000_000) + max(spec.scale.scaledown_ms, 1_000)
+        wishEnds_ms = Int(EventLoop.clock_ns() / 1_000_000) + surroundings.limits.heldRequest_ms
+        // What failed for good is tried again.
         for replica in replicas.values {
-            if case .failed(_, canRetry: false) = replica.machine.state { handle(.wanted, replica.number) }
+            if case .failed(_, canRetry: false) = replica.machine.state { rest(replica) }
         }
         evaluate()
     }
@@ -186,6 +213,7 @@ public actor Deployment {
         memory.isStopped = true
         try writeMemory()
         front.isStopped = true
+        surroundings.memory.withdraw(name, but: nil)
         await endAll()
     }
 

@@ -42,6 +42,8 @@ final class DeploymentFront: Sendable {
         var predicted_ms = 0
         /// When that began; 0 while it has not.
         var begun_ns: UInt64 = 0
+        /// What it has to wait for before it can begin.
+        var obstacle: String?
 
         func remaining_ms(at now_ns: UInt64) -> Int {
             guard begun_ns > 0, now_ns > begun_ns else { return predicted_ms }

@@ -8,6 +8,8 @@ struct DeploymentMemory: Hashable {
     var wake_ms: [SleepTier: Double] = [:]
     /// Tiers of which there is an image.
     var images: Set<SleepTier> = []
+    /// Resident bytes of an engine that is up, as measured; nil before.
+    var residentBytes: Int?
     /// Stopped by hand.
     var isStopped = false
 
@@ -22,6 +24,12 @@ struct DeploymentMemory: Hashable {
         wake_ms[tier] = wake_ms[tier].map { 0.7 * $0 + 0.3 * took_ms } ?? took_ms
     }
 
+    /// What was more a while ago fades, in case it was an exception.
+    mutating func note(residentBytes bytes: Int) {
+        guard bytes > 0 else { return }
+        residentBytes = max(bytes, (residentBytes ?? 0) / 8 * 7)
+    }
+
     init() {}
 
     var json: [UInt8] {
@@ -31,6 +39,7 @@ struct DeploymentMemory: Hashable {
             if let ms = wake_ms[tier] { object.add("wake_ms_" + tier.rawValue, ms) }
         }
         object.add("images", images.sorted().map(\.rawValue))
+        if let residentBytes { object.add("resident_bytes", residentBytes) }
         object.add("stopped", isStopped)
         return object.bytes
     }
@@ -43,6 +52,7 @@ struct DeploymentMemory: Hashable {
             if let ms = json["wake_ms_" + tier.rawValue]?.double, (0...3_600_000).contains(ms) { wake_ms[tier] = ms }
         }
         images = Set((json["images"]?.elements ?? []).compactMap { $0.string.flatMap { SleepTier(rawValue: $0) } })
+        if let bytes = json["resident_bytes"]?.int, bytes > 0 { residentBytes = bytes }
         isStopped = json["stopped"]?.bool ?? false
     }
 }

@@ -28,6 +28,9 @@ extension DeploymentStatus {
         object.add("answered", answered)
         object.add("prompt_tokens", promptTokens)
         object.add("answer_tokens", answerTokens)
+        if let waitsFor { object.add("waits_for", waitsFor) }
+        object.add("need_host_bytes", need.hostBytes)
+        object.add("need_gpu_bytes", need.gpuBytes)
         object.add("next_tier", nextTier.rawValue)
         object.add("predicted_wake_ms", predictedWake_ms)
         object.add("lost_tiers", lostTiers)

@@ -38,6 +38,10 @@ public struct DeploymentStatus: Sendable, Hashable {
     public var promptTokens: Int
     /// Tokens so far, as the engine counted them.
     public var answerTokens: Int
+    /// The memory that a replica waits for, in a sentence; nil when none does.
+    public var waitsFor: String?
+    /// What a replica takes when it is up: as measured, else as estimated.
+    public var need: MemorySize
     /// The tier it would sleep in now.
     public var nextTier: SleepTier
     /// How long a wake from there is predicted to take.

@@ -19,6 +19,8 @@ final class Replica {
     /// Resident bytes before and after the last sleep.
     var memoryBefore = 0
     var memoryAfter = 0
+    /// Resident bytes as they were measured last since it came up.
+    var residentBytes: Int?
 
     /// The process and the port that the image of it has.
     var imagePID: Int32?

@@ -24,6 +24,7 @@ public final class ServeRuntime: Sendable {
     let transport: any UpstreamTransport
     let meter: Meter
     let keys: ClientKeys
+    let memory: MemoryKeeper
     private let surroundings: Deployment.Surroundings
     private let state = Lock(State())
     /// How often deadlines and idleness are looked at.
@@ -34,10 +35,11 @@ public final class ServeRuntime: Sendable {
     ///
     /// - Parameters:
     ///   - transport: carries requests to the engines; best on the loops that serve.
+    ///   - budget: memory that all engines together may hold; what the machine has when nil.
     ///   - log: gets a line for each thing worth knowing.
     public init(
         directory: StateDirectory, transport: any UpstreamTransport, limits: Limits = .standard,
-        log: @escaping @Sendable (String) -> Void = { _ in }
+        budget: MemorySize? = nil, log: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws {
         self.directory = directory
         self.limits = limits
@@ -46,9 +48,11 @@ public final class ServeRuntime: Sendable {
         if let cut = ledger.recovery.cut { log("ledger: \(cut)") }
         meter = Meter(ledger)
         keys = try ClientKeys(directory, limits: limits)
+        memory = MemoryKeeper(
+            capacity: budget ?? MachineMemory.discover().standardBudget, limits: limits)
         surroundings = Deployment.Surroundings(
             directory: directory, host: try EngineHost(), transport: transport, limits: limits, meter: meter,
-            run: RandomName.make(), log: log)
+            memory: memory, run: RandomName.make(), log: log)
         for name in try directory.deployments() { try await takeUp(name) }
         let pulse = Task { [weak self] in
             var count = 0
@@ -74,7 +78,7 @@ public final class ServeRuntime: Sendable {
         }
         let memory =
             try directory.read("memory.json", of: name).map { DeploymentMemory(json: $0) } ?? DeploymentMemory()
-        let deployment = Deployment(spec, memory: memory, surroundings)
+        let deployment = Deployment(spec, memory: memory, estimate: await estimate(spec), surroundings)
         state.withLock { $0.deployments[name] = deployment }
         var facts: [(number: Int, fact: ReplicaFact)] = []
         for number in 1...spec.scale.maxCount + 16 {
@@ -85,12 +89,22 @@ public final class ServeRuntime: Sendable {
         await deployment.adopt(facts)
     }
 
+    /// What one replica is reckoned to take.
+    private func estimate(_ spec: DeploymentSpec) async -> MemorySize {
+        let limits = limits
+        let facts = try? await BlockingThreads.shared.run { () throws(SnapshotError) in
+            ModelFacts.read(spec.model, limits: limits)
+        }
+        return MemoryNeed(spec, facts ?? ModelFacts(evidence: .none, weightBytes: 0)).size
+    }
+
     private func pulse(tellsProgress: Bool) async {
         let now_ns = EventLoop.clock_ns()
         for deployment in all {
             deployment.front.tick(now_ns: now_ns, tellsProgress: tellsProgress)
             await deployment.evaluate()
         }
+        memory.relieve()
     }
 
     private var all: [Deployment] {
@@ -136,6 +150,15 @@ public final class ServeRuntime: Sendable {
     /// Makes a deployment and brings its first replica up. Returns once it is kept, before the engine is ready.
     public func deploy(_ spec: DeploymentSpec) async throws(ServeError) {
         if let problem = spec.problem { throw ServeError(.invalidSpec, problem) }
+        let estimate = await estimate(spec)
+        let capacity = memory.use.capacity
+        if let kind = MemorySize.Kind.allCases.first(where: { estimate[$0] > capacity[$0] }) {
+            throw ServeError(
+                .tooLarge,
+                "a replica of \(spec.name) needs about \(MemorySize.text(estimate[kind])) of \(kind.words), and all "
+                    + "deployments together may have \(MemorySize.text(capacity[kind])): a smaller model, or more "
+                    + "--\(kind.rawValue)-memory of gpuserve serve")
+        }
         let refusal = state.withLock { state -> ServeError? in
             guard state.deployments[spec.name] == nil, !state.busy.contains(spec.name) else {
                 return ServeError(
@@ -152,7 +175,8 @@ public final class ServeRuntime: Sendable {
         try directory.write(spec.json, to: "spec.json", of: spec.name)
         // Also when there is none: an earlier deployment of that name may have had one.
         try await meter.record(spec.price, of: spec.name)
-        let deployment = Deployment(spec, memory: DeploymentMemory(), surroundings)
+        let deployment = Deployment(
+            spec, memory: DeploymentMemory(), estimate: estimate, surroundings)
         state.withLock { $0.deployments[spec.name] = deployment }
         try await deployment.wake()
     }
@@ -162,6 +186,7 @@ public final class ServeRuntime: Sendable {
         let deployment = try known(name)
         try await deployment.stop()
         state.withLock { $0.deployments[name] = nil }
+        memory.leave(name)
         try directory.removeDeployment(name)
     }
 
@@ -200,6 +225,9 @@ public final class ServeRuntime: Sendable {
         for deployment in all { found.append(await deployment.status()) }
         return found
     }
+
+    /// The machine's memory and what engines hold of it.
+    public var memoryUse: BudgetUse { memory.use }
 
     /// Names of all deployments.
     public var names: [String] { all.map(\.name) }

@@ -39,7 +39,7 @@ public struct Autoscaler: Sendable {
     public mutating func desired(inFlight: Int, held: Int, wake_ms: Int, at now_ms: Int) -> (count: Int, reason: Reason)
     {
         let load = inFlight + held
-        var wanted = (load + settings.concurrency - 1) / settings.concurrency
+        var wanted = settings.replicaCount(for: load)
         if load > 0 { wanted += settings.bufferCount }
         // What is expected counts as load, so that a replica woken for it stays for the whole window.
         let isGuess = wanted == 0 && isExpected(wake_ms, now_ms)

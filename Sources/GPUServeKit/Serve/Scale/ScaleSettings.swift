@@ -26,6 +26,9 @@ public struct ScaleSettings: Sendable, Hashable {
         self.isPrewaking = isPrewaking
     }
 
+    /// How many replicas so many requests at once need.
+    public func replicaCount(for requestCount: Int) -> Int { (requestCount + concurrency - 1) / concurrency }
+
     /// A sentence about the first setting out of its range; nil when all make sense.
     public var problem: String? {
         if !(0...1024).contains(minCount) { return "min is \(minCount); it must be 0 to 1024" }
