@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what a goal needs and is not there yet. Quiet when nothing is missing.
-# Usage: setup.sh build | demo | test | bench | restore | coldstart | wake
+# Usage: setup.sh build | demo | test | browser | bench | restore | coldstart | wake
 set -euo pipefail
 source "$(dirname "$0")/lib.sh"
-goal=${1:?usage: setup.sh build|demo|test|bench|restore|coldstart|wake}
+goal=${1:?usage: setup.sh build|demo|test|browser|bench|restore|coldstart|wake}
 
 has_header() { printf '#include <%s>\n' "$1" | clang -E -x c - >/dev/null; }
 has_libstdcxx() { compgen -G '/usr/lib/gcc/*/*/libstdc++.*'; }
@@ -24,6 +24,7 @@ want "the HTTP client library" libcurl4-openssl-dev has_header curl/curl.h
 case "$goal" in
     demo) want "the lines to try" curl command -v curl ;;
     test) want "end-to-end tests of curl -N" curl command -v curl ;;
+    browser) want "the page's tests" chromium command -v chromium ;;
     bench | wake)
         want "load generator" wrk command -v wrk
         want "peer and upstream of the benchmark" nginx-light test -x /usr/sbin/nginx
@@ -36,6 +37,7 @@ case "$goal" in
     demo) Scripts/venv.sh demo model ;;
     # The benchmark makes adapters with what the tests make theirs with.
     test | coldstart | wake) Scripts/venv.sh demo test model ;;
+    browser) Scripts/venv.sh browser ;;
     bench)
         Scripts/venv.sh demo
         # A peer that cannot be installed leaves its figures out; it does not stop the benchmark.

@@ -65,6 +65,8 @@ finish() {
 
 # With it in place the tests of object stores run over it as well as over moto.
 [ "$tier" != all ] || check openstack-swift Scripts/venv.sh swift
+# With it in place the page's tests look at it.
+[ "$tier" != all ] || check browser Scripts/setup.sh browser
 check lint make --no-print-directory lint
 step build swift build --build-tests || {
     failed=$((failed + 1))

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes the project's own Python environments; nothing goes into the system's Python.
 # Usage: venv.sh GROUP...   with GROUP one of
-#   demo, test   packages of Scripts/requirements-GROUP.txt into .venv
+#   demo, test, browser
+#                packages of Scripts/requirements-GROUP.txt into .venv
 #   bench        Scripts/requirements-bench.txt into .venv-bench (its pins contradict those of `test`)
 #   restore      Scripts/requirements-restore.txt into .venv-restore
 #   swift        Scripts/requirements-swift.txt (OpenStack Swift) into .venv-swift
@@ -108,9 +109,9 @@ PYTHON
 
 for group in "$@"; do
     case "$group" in
-        demo | test) install_group .venv "$group" ;;
+        demo | test | browser) install_group .venv "$group" ;;
         bench | restore | swift) install_group .venv-$group "$group" ;;
         model) install_model ;;
-        *) fail "no group '$group': demo, test, bench, restore, swift, model" ;;
+        *) fail "no group '$group': demo, test, browser, bench, restore, swift, model" ;;
     esac
 done

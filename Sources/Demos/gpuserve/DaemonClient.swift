@@ -30,23 +30,25 @@ struct DaemonClient {
     }
 
     private init(_ arguments: Arguments) throws {
+        (base, key) = try Self.found(arguments)
+        transport = try LoopTransport()
+    }
+
+    /// Where the daemon is that was meant, without a slash at the end, and its key.
+    static func found(_ arguments: Arguments) throws -> (base: String, key: String) {
         if let url = arguments[option: "url"] {
             guard let key = getenv("GPUSERVE_KEY").map({ String(cString: $0) }), !key.isEmpty else {
                 throw UsageError(message: "--url needs the daemon's key in GPUSERVE_KEY (the file key of its --state)")
             }
-            base = url.hasSuffix("/") ? String(url.dropLast()) : url
-            self.key = key
-        } else {
-            guard let path = Self.statePath(arguments) else {
-                throw UsageError(message: "say which daemon: --state DIR (or GPUSERVE_STATE), or --url URL")
-            }
-            guard let (address, key) = StateDirectory.announced(path: path) else {
-                throw Failure(description: "no daemon has served \(path); start one: gpuserve serve --state \(path)")
-            }
-            base = "http://\(address)"
-            self.key = key
+            return (url.hasSuffix("/") ? String(url.dropLast()) : url, key)
         }
-        transport = try LoopTransport()
+        guard let path = statePath(arguments) else {
+            throw UsageError(message: "say which daemon: --state DIR (or GPUSERVE_STATE), or --url URL")
+        }
+        guard let (address, key) = StateDirectory.announced(path: path) else {
+            throw Failure(description: "no daemon has served \(path); start one: gpuserve serve --state \(path)")
+        }
+        return ("http://\(address)", key)
     }
 
     /// The state directory that was named, if one was.

@@ -14,6 +14,7 @@ enum DeploymentVerbs {
                        [--no-wait]
                        [-- more words for the engine]
           gpuserve ls | status [NAME] [--json]                          what there is, and what it is doing
+          gpuserve ui                                                   the address of the page for a browser
           gpuserve logs NAME [-f] [--lines 100]                         what its engines print
           gpuserve wake | stop | rm NAME                                bring up; end its engines; forget it
           gpuserve sleep NAME [--tier TIER]                             until something is asked of it
@@ -23,7 +24,7 @@ enum DeploymentVerbs {
           (or GPUSERVE_STATE), or by --url URL with its key in GPUSERVE_KEY.
         """
 
-    static let verbs = ["serve", "deploy", "ls", "status", "logs", "wake", "sleep", "stop", "rm", "scale"]
+    static let verbs = ["serve", "deploy", "ls", "status", "logs", "wake", "sleep", "stop", "rm", "scale", "ui"]
     private static let scaleOptions = ["min", "max", "buffer", "concurrency", "scaledown"]
 
     static func run(_ verb: String, _ words: [String]) async throws {
@@ -60,6 +61,12 @@ enum DeploymentVerbs {
             let name = try named(given)
             _ = try await DaemonClient.with(given) { try await $0.call(.delete, "/api/deployments/\(name)") }
             print("\(name) is gone")
+        case "ui":
+            let given = try arguments(of: words)
+            try given.expect()
+            let (base, key) = try DaemonClient.found(given)
+            // In the fragment, which browsers keep to themselves.
+            print("\(base)/ui#key=\(key)")
         default: preconditionFailure("verbs and cases differ")
         }
     }

@@ -3,7 +3,7 @@ public import Transport
 internal import Wire
 
 /// The runtime's HTTP face: one port for the models (`/v1/...` by `model`, `/NAME/v1/...`) and for the deployments
-/// (`/api/...`, with the state directory's key).
+/// (`/api/...`, with the state directory's key), with a page to look at them (`/ui`).
 public final class ServeHandler: HTTPHandler {
     let runtime: ServeRuntime
     private let keyDigest: [UInt8]
@@ -51,10 +51,12 @@ public final class ServeHandler: HTTPHandler {
                 return try await response.send(.failure(401, message, "invalid_api_key"))
             }
             try await response.send(await interface(request))
+        } else if let file = PageFile(path: path), [.get, .head].contains(request.head.method) {
+            try await response.send(file.answer)
         } else if path == "/health" {
             try await response.send(.json(Array(#"{"status":"ok"}"#.utf8)))
         } else {
-            let message = "Nothing is at \(path). Known: /v1/..., /NAME/v1/..., /api/deployments, /health."
+            let message = "Nothing is at \(path). Known: /v1/..., /NAME/v1/..., /api/deployments, /ui, /health."
             try await response.send(.failure(404, message, "unknown_path"))
         }
     }
