@@ -120,7 +120,7 @@ extension [UInt8] {
     }
 
     /// Appends `number` in decimal.
-    mutating func append(decimal number: Int) {
+    package mutating func append(decimal number: Int) {
         if number >= 0, number < 10 { return append(0x30 + UInt8(number)) }
         append(contentsOf: String(number).utf8)
     }

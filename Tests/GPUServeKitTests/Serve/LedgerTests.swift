@@ -168,9 +168,9 @@ import Wire
         let first = Task { await Self.code { try await ledger.append(Self.request("a")) } }
         for await _ in paused { break }
         #expect(ledger.isHealthy == false)
-        #expect(await ledger.lastFailure?.code == .diskFull)
+        #expect(ledger.lastFailure?.code == .diskFull)
         let second = Task { await Self.code { try await ledger.append(Self.request("b")) } }
-        while await ledger.backlogCount < 2 { await Task.yield() }
+        while ledger.backlogCount < 2 { await Task.yield() }
         #expect(await Self.code { try await ledger.append(Self.request("c")) } == .backlogFull)
         let closing = Task { await ledger.close() }
         while await Self.code({ try await ledger.append(Self.request("d")) }) != .closed { await Task.yield() }

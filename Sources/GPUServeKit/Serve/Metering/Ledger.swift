@@ -1,5 +1,5 @@
-internal import Glibc
 internal import Synchronization
+internal import Transport
 public import Wire
 
 /// What opening a ledger found and mended.
@@ -19,31 +19,40 @@ public struct LedgerRecovery: Sendable, Hashable {
 /// up to `Limits.ledgerBacklogCount`; `isHealthy` says so meanwhile, so that a daemon can stop taking requests that
 /// nobody could be billed for.
 ///
-/// One process may write a ledger; any number may read it (`Bill`).
-public actor Ledger {
+/// One process may write a ledger; any number may read it (`Bill`). Any thread.
+public final class Ledger: Sendable {
     /// What opening found.
-    public nonisolated let recovery: LedgerRecovery
+    public let recovery: LedgerRecovery
     /// The folder.
-    public nonisolated let path: String
+    public let path: String
 
     private let limits: Limits
     private let threads: BlockingThreads
     private let box: WriterBox
     /// Waits before a failed write is tried again.
     private let pause: @Sendable () async -> Void
+    private let state: Lock<State>
+    /// `isHealthy`, for who need not wait for the lock.
+    private let health = Atomic<Bool>(true)
 
-    private var waiting: [(record: LedgerRecord, done: UnsafeContinuation<LedgerError?, Never>)] = []
-    private var isWriting = false
-    private var isClosed = false
-    private var failure: LedgerError? {
-        didSet { health.store(failure == nil, ordering: .relaxed) }
+    /// A line on its way to the disk and who waits for it.
+    private struct Entry {
+        /// Empty for a second record of something that waits already.
+        let line: [UInt8]
+        let identity: String?
+        let done: UnsafeContinuation<LedgerError?, Never>
     }
-    /// `isHealthy`, for who cannot wait for the actor.
-    private nonisolated let health = Atomic<Bool>(true)
-    private var remembered: Set<String> = []
-    private var order: [String] = []
-    private var oldest = 0
-    private var closers: [UnsafeContinuation<Void, Never>] = []
+
+    private struct State {
+        /// In the order of the lines; those that are being written are still among them.
+        var waiting: [Entry] = []
+        var nextSequence: Int
+        var known: LatestIdentities
+        var isWriting = false
+        var isClosed = false
+        var failure: LedgerError?
+        var closers: [UnsafeContinuation<Void, Never>] = []
+    }
 
     /// Opens the ledger in a folder, which is made (mode 0700) when there is none.
     ///
@@ -73,110 +82,141 @@ public actor Ledger {
         _ pause: @escaping @Sendable () async -> Void
     ) {
         (self.path, self.limits, self.threads, self.box, self.pause) = (path, limits, threads, box, pause)
-        recovery = box.writer.recovery
-        order = box.writer.recentIdentities
-        remembered = Set(order)
+        let writer = box.writer
+        recovery = writer.recovery
+        state = Lock(
+            State(
+                nextSequence: writer.nextSequence,
+                known: LatestIdentities(writer.recentIdentities, limit: limits.ledgerRememberedCount)))
     }
 
     /// Whether the disk takes records; false from a failed write to the next one that works.
-    public nonisolated var isHealthy: Bool { health.load(ordering: .relaxed) }
+    public var isHealthy: Bool { health.load(ordering: .relaxed) }
 
     /// The failure that keeps records waiting, if any.
-    public var lastFailure: LedgerError? { failure }
+    public var lastFailure: LedgerError? { state.withLock { $0.failure } }
 
     /// Records that are not durable yet.
-    public var backlogCount: Int { waiting.count }
+    public var backlogCount: Int { state.withLock { $0.waiting.count } }
 
     /// Returns when the record is durable. One with an id that is among the latest `Limits.ledgerRememberedCount` is taken
     /// for the same one and not written again; what comes twice from further apart, a bill counts once.
     ///
     /// - Throws: `tooLong`, `backlogFull`, or `closed` when the ledger was closed while the disk took nothing.
-    public func append(_ record: LedgerRecord) async throws(LedgerError) {
-        guard !isClosed else { throw LedgerError(.closed, "nothing can be added to a closed ledger", path: path) }
-        guard LedgerLine.encode(record, sequence: .max).count <= limits.ledgerLineBytes else {
-            throw LedgerError(.tooLong, "a record has more than \(limits.ledgerLineBytes) bytes", path: path)
-        }
-        guard waiting.count < limits.ledgerBacklogCount else {
-            throw LedgerError(
-                .backlogFull, "\(waiting.count) records wait for the disk (\(failure?.detail ?? "slow"))", path: path)
-        }
-        if let identity = record.identity, remembered.contains(identity) {
-            // The first may still be on its way to the disk: then this one waits for it, too.
-            guard waiting.contains(where: { $0.record.identity == identity }) else { return }
-        }
-        let failure = await withUnsafeContinuation { continuation in
-            waiting.append((record, continuation))
-            if let identity = record.identity { remember(identity) }
-            if !isWriting {
-                isWriting = true
-                Task { await self.write() }
+    nonisolated(nonsending) public func append(_ record: LedgerRecord) async throws(LedgerError) {
+        let failure = await withUnsafeContinuation { (done: UnsafeContinuation<LedgerError?, Never>) in
+            switch state.withLock({ take(record, done, &$0) }) {
+            case .written: done.resume(returning: nil)
+            case .refused(let error): done.resume(returning: error)
+            case .waits(let mustStart): if mustStart { startWriting() }
             }
         }
         if let failure { throw failure }
     }
 
+    private enum Taken: Sendable {
+        case written
+        case refused(LedgerError)
+        case waits(mustStart: Bool)
+    }
+
+    private func take(
+        _ record: LedgerRecord, _ done: UnsafeContinuation<LedgerError?, Never>, _ state: inout State
+    ) -> Taken {
+        guard !state.isClosed else {
+            return .refused(LedgerError(.closed, "nothing can be added to a closed ledger", path: path))
+        }
+        guard state.waiting.count < limits.ledgerBacklogCount else {
+            let why = "\(state.waiting.count) records wait for the disk (\(state.failure?.detail ?? "slow"))"
+            return .refused(LedgerError(.backlogFull, why, path: path))
+        }
+        let identity = record.identity
+        if let identity, state.known.contains(identity) {
+            // The first may still be on its way to the disk: then this one waits for it, too.
+            guard state.waiting.contains(where: { $0.identity == identity }) else { return .written }
+            state.waiting.append(Entry(line: [], identity: identity, done: done))
+        } else {
+            let line = LedgerLine.encode(record, sequence: state.nextSequence)
+            guard line.count <= limits.ledgerLineBytes else {
+                return .refused(
+                    LedgerError(.tooLong, "a record has more than \(limits.ledgerLineBytes) bytes", path: path))
+            }
+            state.nextSequence += 1
+            state.waiting.append(Entry(line: line, identity: identity, done: done))
+            if let identity { state.known.insert(identity) }
+        }
+        let mustStart = !state.isWriting
+        state.isWriting = true
+        return .waits(mustStart: mustStart)
+    }
+
     /// Writes what waits, tries a last time when the disk is failing, and gives the folder back. Records that could not be
     /// written end with `closed`.
     public func close() async {
-        isClosed = true
-        if isWriting { await withUnsafeContinuation { closers.append($0) } }
+        await withUnsafeContinuation { continuation in
+            let isIdle = state.withLock { state in
+                state.isClosed = true
+                if state.isWriting { state.closers.append(continuation) }
+                return !state.isWriting
+            }
+            if isIdle { continuation.resume() }
+        }
         box.release()
     }
 
-    private func remember(_ identity: String) {
-        guard remembered.insert(identity).inserted else { return }
-        order.append(identity)
-        while order.count - oldest > limits.ledgerRememberedCount {
-            remembered.remove(order[oldest])
-            oldest += 1
-        }
-        if oldest > limits.ledgerRememberedCount {
-            order.removeFirst(oldest)
-            oldest = 0
-        }
+    private func startWriting() {
+        threads.start { self.write() }
     }
 
-    /// Runs until nothing waits. Only one at a time: `isWriting`.
-    private func write() async {
-        while !waiting.isEmpty {
-            let batch = waiting.prefix(limits.ledgerBatchCount)
-            let wasClosed = isClosed
+    /// Runs on a thread that may block until nothing waits, or others need the thread. Only one at a time: `isWriting`.
+    private func write() {
+        while let (batch, wasClosed) = nextBatch() {
             do throws(SnapshotError) {
-                let records = LedgerWriterBatch.distinct(batch.map(\.record))
-                let box = box
-                try await threads.run { () throws(SnapshotError) in try box.append(records) }
-                failure = nil
-                waiting.removeFirst(batch.count)
-                for entry in batch { entry.done.resume(returning: nil) }
+                try box.append(batch)
+                health.store(true, ordering: .relaxed)
+                state.withLock { state in
+                    state.failure = nil
+                    let written = state.waiting.prefix(batch.count)
+                    state.waiting.removeFirst(batch.count)
+                    return written
+                }.forEach { $0.done.resume(returning: nil) }
+                if threads.isWanted { return startWriting() }
             } catch {
-                failure = LedgerError(error, path: path)
-                if wasClosed {
-                    giveUp()
-                } else {
-                    await pause()
+                let failure = LedgerError(error, path: path)
+                health.store(false, ordering: .relaxed)
+                state.withLock { $0.failure = failure }
+                guard wasClosed else {
+                    Task {
+                        await pause()
+                        startWriting()
+                    }
+                    return
                 }
+                giveUp(failure)
             }
         }
-        isWriting = false
-        for closer in closers { closer.resume() }
-        closers = []
     }
 
-    private func giveUp() {
-        let why = LedgerError(.closed, "closed while the disk took nothing: \(failure?.detail ?? "")", path: path)
-        for entry in waiting { entry.done.resume(returning: why) }
-        waiting = []
-    }
-}
-
-enum LedgerWriterBatch {
-    /// Without second records of one thing.
-    static func distinct(_ records: [LedgerRecord]) -> [LedgerRecord] {
-        var seen: Set<String> = []
-        return records.filter { record in
-            guard let identity = record.identity else { return true }
-            return seen.insert(identity).inserted
+    /// The lines to write next, and whether the ledger was closed by then. When nothing waits, the writing has ended.
+    private func nextBatch() -> (lines: [[UInt8]], wasClosed: Bool)? {
+        var closers: [UnsafeContinuation<Void, Never>] = []
+        defer { for closer in closers { closer.resume() } }
+        return state.withLock { state in
+            guard state.waiting.isEmpty else {
+                return (state.waiting.prefix(limits.ledgerBatchCount).map(\.line), state.isClosed)
+            }
+            state.isWriting = false
+            swap(&closers, &state.closers)
+            return nil
         }
+    }
+
+    private func giveUp(_ failure: LedgerError) {
+        let why = LedgerError(.closed, "closed while the disk took nothing: \(failure.detail)", path: path)
+        state.withLock { state in
+            defer { state.waiting = [] }
+            return state.waiting
+        }.forEach { $0.done.resume(returning: why) }
     }
 }
 
@@ -189,7 +229,7 @@ private final class WriterBox: @unchecked Sendable {
 
     init(_ writer: LedgerWriter) { open = writer }
 
-    func append(_ records: [LedgerRecord]) throws(SnapshotError) { try open!.append(records) }
+    func append(_ lines: [[UInt8]]) throws(SnapshotError) { try open!.append(lines) }
 
     /// Closes the files and gives the lock back.
     func release() { open = nil }

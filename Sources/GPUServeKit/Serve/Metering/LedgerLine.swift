@@ -8,7 +8,8 @@ enum LedgerLine {
     static func encode(_ record: LedgerRecord, sequence: Int) -> [UInt8] {
         var json: [UInt8] = []
         json.reserveCapacity(256)
-        json += "{\"seq\":\(sequence)".utf8
+        json += "{\"seq\":".utf8
+        json.append(decimal: sequence)
         switch record {
         case .request(let request):
             text("kind", "request")
@@ -40,16 +41,28 @@ enum LedgerLine {
             }
         }
         json.append(UInt8(ascii: "}"))
-        return Array(Hex.text(checksum(json[...])).utf8) + [UInt8(ascii: " ")] + json + [UInt8(ascii: "\n")]
+        var line: [UInt8] = []
+        line.reserveCapacity(prefixBytes + json.count + 1)
+        line += Hex.text(checksum(json[...])).utf8
+        line.append(UInt8(ascii: " "))
+        line += json
+        line.append(UInt8(ascii: "\n"))
+        return line
 
         func text(_ name: String, _ value: String?) {
             guard let value else { return }
-            json += ",\"\(name)\":".utf8
+            begin(name)
             JSONText.appendQuoted(value, to: &json)
         }
         func number(_ name: String, _ value: Int?) {
             guard let value else { return }
-            json += ",\"\(name)\":\(value)".utf8
+            begin(name)
+            json.append(decimal: value)
+        }
+        func begin(_ name: String) {
+            json += ",\"".utf8
+            json += name.utf8
+            json += "\":".utf8
         }
     }
 

@@ -13,14 +13,15 @@ struct LedgerWriter {
     private var fileNumber: Int
     /// Everything before is durable.
     private var end: Int
-    private(set) var nextSequence: Int
     /// Set by a failure: bytes beyond `end` may be in the file.
     private var isTorn = false
 
+    /// The number that the first new record gets.
+    let nextSequence: Int
     /// What opening found.
     let recovery: LedgerRecovery
     /// Identities of the latest records, oldest first.
-    private(set) var recentIdentities: [String]
+    let recentIdentities: [String]
 
     /// Opens the ledger in the folder at `path`, which is made when there is none, and cuts a tail that a crash left.
     init(path: String, disk: any LedgerDisk, limits: Limits) throws(SnapshotError) {
@@ -75,8 +76,8 @@ struct LedgerWriter {
         self.recovery = recovery
     }
 
-    /// Writes the records and makes them durable. After a failure none of them counts; the same call may be tried again.
-    mutating func append(_ records: [LedgerRecord]) throws(SnapshotError) {
+    /// Writes the lines and makes them durable. After a failure none of them counts; the same call may be tried again.
+    mutating func append(_ lines: [[UInt8]]) throws(SnapshotError) {
         if isTorn {
             try disk.truncate(file, to: end)
             isTorn = false
@@ -86,16 +87,12 @@ struct LedgerWriter {
             fileNumber += 1
             end = 0
         }
-        var bytes: [UInt8] = []
-        for (index, record) in records.enumerated() {
-            bytes += LedgerLine.encode(record, sequence: nextSequence + index)
-        }
+        let bytes = Array(lines.joined())
         isTorn = true
         try disk.write(bytes, to: file, at: end)
         try disk.sync(file)
         isTorn = false
         end += bytes.count
-        nextSequence += records.count
     }
 
     static func read(_ directory: Descriptor, _ number: Int, _ limits: Limits) throws(SnapshotError) -> LedgerScan {

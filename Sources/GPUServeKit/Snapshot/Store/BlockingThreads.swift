@@ -21,7 +21,7 @@ final class BlockingThreads: @unchecked Sendable {
         pthread_mutex_init(mutex, nil)
         condition.initialize(to: pthread_cond_t())
         pthread_cond_init(condition, nil)
-        for _ in 0..<count { start() }
+        for _ in 0..<count { startThread() }
     }
 
     /// Runs `work` on one of the threads and waits for it without holding up the caller's.
@@ -29,7 +29,7 @@ final class BlockingThreads: @unchecked Sendable {
         _ work: @escaping @Sendable () throws(SnapshotError) -> Result
     ) async throws(SnapshotError) -> Result {
         let outcome: Swift.Result<Result, SnapshotError> = await withUnsafeContinuation { continuation in
-            add {
+            start {
                 do throws(SnapshotError) {
                     continuation.resume(returning: .success(try work()))
                 } catch {
@@ -47,14 +47,15 @@ final class BlockingThreads: @unchecked Sendable {
         return !queue.isEmpty
     }
 
-    private func add(_ job: @escaping @Sendable () -> Void) {
+    /// Runs `job` on one of the threads, once one is free. For work that says by itself when it is done.
+    func start(_ job: @escaping @Sendable () -> Void) {
         pthread_mutex_lock(mutex)
         queue.append(job)
         pthread_mutex_unlock(mutex)
         pthread_cond_signal(condition)
     }
 
-    private func start() {
+    private func startThread() {
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)
