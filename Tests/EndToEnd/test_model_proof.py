@@ -22,7 +22,7 @@ PROMPTS = [
     "What is the difference between a virus and a bacterium?", "Tell me a joke about computers.",
     "Summarise the plot of Cinderella.", "How can I learn to play the guitar?", "What is machine learning?",
     "Write a haiku about autumn.",
-]
+][:int(os.environ.get("PROOF_PROMPTS", "6"))]  # all twenty in `make test-all`
 TOKEN_COUNT = 32
 # Log-probabilities are compared over the likeliest tokens: what is a millionth as likely decides nothing.
 LIKELY_COUNT = 20
@@ -129,7 +129,7 @@ def test_greedy_tokens_are_llama_cpps_or_near_ties(program, llama, prompts, thei
         print(f"{prompt!r} differs after {common} tokens; the reference's best two are {first - second:.3f} apart")
         assert first - second < bound
     print(f"{equal} of {len(PROMPTS)} prompts have the same {TOKEN_COUNT} tokens")
-    assert equal >= 16
+    assert equal >= 0.8 * len(PROMPTS)
 
 
 def detokenized(llama, tokens: list[int]) -> str:
