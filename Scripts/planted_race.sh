@@ -3,6 +3,7 @@
 # Usage: planted_race.sh COMMAND... (the swift test command of the job)
 set -euo pipefail
 log=.cache/logs/planted-race-output.log
+mkdir -p .cache/logs
 status=0
 PLANTED_RACE=1 timeout 900 "$@" --filter PlantedRaceTests >"$log" 2>&1 || status=$?
 if [ "$status" != 0 ] && grep -q 'WARNING: ThreadSanitizer: .*race' "$log"; then

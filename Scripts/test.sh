@@ -100,7 +100,7 @@ if [ "$tier" = all ]; then
     step thread-sanitizer timeout 1800 "${tsan[@]}" --filter 'TransportTests|RouterKitTests' || true
     add_swift_totals thread-sanitizer
     check planted-race Scripts/planted_race.sh "${tsan[@]}"
-    check fuzz-long Tests/Fuzz/run.sh 120
+    FUZZ_JOBS=2 check fuzz-long Tests/Fuzz/run.sh 120
     check cuda-abi Scripts/check_cuda_abi.sh
     check ptx Scripts/build_ptx.sh --check
 fi

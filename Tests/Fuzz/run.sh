@@ -73,17 +73,13 @@ build() {
 
 # Stacks of allocations cost a third of the speed; a finding that needs them is replayed without this.
 export ASAN_OPTIONS=malloc_context_size=1
-failed=0
-for name in "${targets[@]}"; do
-    build "$name"
-    grown=$out/corpus/$name
+# Runs one target, already built; fails when it found something.
+fuzz() {
+    local name=$1 grown=$out/corpus/$1 log=$out/$1.log hints=() status=0 runs
     # The canary starts from its seed every time; a grown corpus would remember nothing useful for it.
-    [[ $name == canary ]] && rm -rf "$grown"
+    [[ $name != canary ]] || rm -rf "$grown"
     mkdir -p "$grown"
-    hints=()
     [[ ! -f Tests/Fuzz/$name.dict ]] || hints=("-dict=Tests/Fuzz/$name.dict")
-    log=$out/$name.log
-    status=0
     timeout $((seconds + 60)) "$out/$name" -max_total_time="$seconds" -max_len=2048 -timeout=5 -rss_limit_mb=2048 \
         -print_final_stats=1 "${hints[@]}" -artifact_prefix="$out/findings/$name-" "$grown" "Tests/Fuzz/corpus/$name" \
         >"$log" 2>&1 || status=$?
@@ -92,17 +88,36 @@ for name in "${targets[@]}"; do
         if [[ $status -ne 0 ]] && grep -q 'the canary sings' "$log"; then
             echo "fuzz $name: found after ${runs:-?} runs, as it must be"
             rm -f "$out/findings/$name-"*
-        else
-            echo "fuzz $name: NOT FOUND in ${runs:-0} runs: the fuzzers are blind ($log)"
-            failed=1
+            return 0
         fi
-    elif [[ $status -eq 0 && ${runs:-0} -gt 0 ]]; then
-        echo "fuzz $name: nothing found in $runs runs, $seconds s"
-    else
-        echo "fuzz $name: FAILED with status $status; last lines of $log:"
-        { grep -aE 'property does not hold|Fatal error|ERROR:|SUMMARY|Test unit written' "$log" || cat "$log"; } |
-            tail -5 | sed 's/^/    /'
-        failed=1
+        echo "fuzz $name: NOT FOUND in ${runs:-0} runs: the fuzzers are blind ($log)"
+        return 1
     fi
+    if [[ $status -eq 0 && ${runs:-0} -gt 0 ]]; then
+        echo "fuzz $name: nothing found in $runs runs, $seconds s"
+        return 0
+    fi
+    echo "fuzz $name: FAILED with status $status; last lines of $log:"
+    { grep -aE 'property does not hold|Fatal error|ERROR:|SUMMARY|Test unit written' "$log" || cat "$log"; } |
+        tail -5 | sed 's/^/    /'
+    return 1
+}
+
+# FUZZ_JOBS targets at a time, 1 if not told otherwise; each is built before its turn, while others run.
+jobs=${FUZZ_JOBS:-1}
+failed=0
+running=0
+for name in "${targets[@]}"; do
+    build "$name"
+    if ((running >= jobs)); then
+        wait -n || failed=1
+        running=$((running - 1))
+    fi
+    fuzz "$name" &
+    running=$((running + 1))
+done
+while ((running > 0)); do
+    wait -n || failed=1
+    running=$((running - 1))
 done
 exit $failed
