@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import json
+import subprocess
+from pathlib import Path
 
 import pytest
 from serving import Daemon, text_of
@@ -101,3 +103,43 @@ def test_what_never_fits_is_refused_with_the_numbers(start, tiny_model: str) -> 
 def test_a_size_that_is_none_is_said(start, size: str) -> None:
     with pytest.raises(AssertionError, match="--host-memory takes a size such as 512MB or 80GiB"):
         start(options=[f"--host-memory={size}"])
+
+
+LARGE = {
+    "hidden_size": 8192, "intermediate_size": 28672, "num_hidden_layers": 80, "num_attention_heads": 64,
+    "num_key_value_heads": 8, "vocab_size": 128256, "max_position_embeddings": 131072, "torch_dtype": "bfloat16",
+}
+
+
+def test_a_70b_on_four_gpus_is_planned_and_refused_with_the_numbers(start, gpuserve: str, tmp_path: Path) -> None:
+    folder = tmp_path / "llama-70b"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(LARGE))
+    wish = ["deploy", "large", "--gpus", "4", "--engine", "vllm", "--model", str(folder)]
+    numbers = [
+        "141.1 GB of weights (its configuration), 80 layers, 64 heads, 8 key-value heads, 131072 tokens of context",
+        "tensor-parallel over 4: 35.3 GB of weights, 10.7 GB of cache for 131072 tokens, 2.0 GB assumed",
+        "needs      48.0 GB on each GPU", "predicted  cold ",
+    ]
+    # Without a daemon: this machine.
+    alone = subprocess.run([gpuserve, *wish, "--plan"], capture_output=True, text=True, timeout=60, check=False)
+    daemon = start(options=["--host-memory", "8GB"])
+    shown = daemon.run(*wish, "--plan")
+    refused = daemon.run(*wish)
+    for text in [alone.stdout, shown.stdout, refused.stderr]:
+        assert all(number in text for number in numbers), text
+    assert "engines may hold" in shown.stdout and "8.0 GB" in shown.stdout
+    if "no GPU" not in shown.stdout:
+        pytest.skip("this machine has GPUs: what it says of a 70B depends on them")
+    assert (alone.returncode, shown.returncode, refused.returncode) == (1, 1, 1)
+    assert "refused: too_few_gpus: it needs 4 GPUs with 48.0 GB each, and this machine has none" in shown.stdout
+    assert "too_few_gpus" in refused.stderr and "48.0 GB" in refused.stderr
+    # Nothing was made of it, and what fits is taken.
+    assert json.loads(daemon.done("ls", "--json"))["deployments"] == []
+
+
+def test_a_plan_makes_nothing_and_tells_what_a_small_model_takes(start, tiny_model: str) -> None:
+    daemon = start()
+    said = daemon.done("deploy", "tiny", "--engine", "llama.cpp", "--model", tiny_model, "--plan")
+    assert "of weights (its files)" in said and said.rstrip().endswith("accepted")
+    assert json.loads(daemon.done("ls", "--json"))["deployments"] == []

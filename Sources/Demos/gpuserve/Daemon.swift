@@ -18,7 +18,8 @@ enum Daemon {
         }
         let count = Int(arguments[option: "loops"] ?? "1") ?? 0
         guard (1...64).contains(count) else { throw UsageError(message: "--loops must be a number from 1 to 64") }
-        let budget = try budget(arguments)
+        let machine = MachineMemory.discover()
+        let budget = try budget(arguments, machine)
         let directory = try StateDirectory(path: try arguments.required("state"))
         let key = try directory.key()
         var loops: [EventLoop] = []
@@ -28,7 +29,10 @@ enum Daemon {
             loops.append(loop)
         }
         let transport = try LoopTransport(loops: loops)
-        let runtime = try await ServeRuntime(directory: directory, transport: transport, budget: budget) { line in
+        let runtime = try await ServeRuntime(
+            directory: directory, transport: transport, machine: machine, budget: budget,
+            bandwidths: KeptBandwidths.file().flatMap { Bandwidths.kept(at: $0) }
+        ) { line in
             Console.error("gpuserve: \(line)\n")
         }
         Console.error("gpuserve: engines may hold \(words(budget))\n")
@@ -45,11 +49,11 @@ enum Daemon {
     }
 
     /// What was said, else what the machine has.
-    private static func budget(_ arguments: Arguments) throws(UsageError) -> MemorySize {
-        let (host, gpu) = (try size("host-memory", arguments), try size("gpu-memory", arguments))
-        if let host, let gpu { return MemorySize(hostBytes: host, gpuBytes: gpu) }
-        let standard = MachineMemory.discover().standardBudget
-        return MemorySize(hostBytes: host ?? standard.hostBytes, gpuBytes: gpu ?? standard.gpuBytes)
+    private static func budget(_ arguments: Arguments, _ machine: MachineMemory) throws(UsageError) -> MemorySize {
+        let standard = machine.standardBudget
+        return MemorySize(
+            hostBytes: try size("host-memory", arguments) ?? standard.hostBytes,
+            gpuBytes: try size("gpu-memory", arguments) ?? standard.gpuBytes)
     }
 
     private static func size(_ option: String, _ arguments: Arguments) throws(UsageError) -> Int? {

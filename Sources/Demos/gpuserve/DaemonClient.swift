@@ -51,6 +51,11 @@ struct DaemonClient {
         return ("http://\(address)", key)
     }
 
+    /// Whether a daemon was named at all.
+    static func isNamed(_ arguments: Arguments) -> Bool {
+        arguments[option: "url"] != nil || statePath(arguments) != nil
+    }
+
     /// The state directory that was named, if one was.
     static func statePath(_ arguments: Arguments) -> String? {
         arguments[option: "state"] ?? getenv("GPUSERVE_STATE").map { String(cString: $0) }

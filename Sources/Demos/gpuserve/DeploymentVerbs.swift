@@ -11,7 +11,7 @@ enum DeploymentVerbs {
           gpuserve deploy NAME --engine llama.cpp|vllm|sglang|tgi|transformers|custom --model X
                        [--gpus 0] [--min 0] [--max 1] [--buffer 0] [--concurrency 4] [--scaledown SECONDS]
                        [--program PATH] [--env NAME...] [--tier TIER] [--price WHAT=DOLLARS...] [--memory SIZE]
-                       [--no-wait]
+                       [--no-wait] [--plan]
                        [-- more words for the engine]
           gpuserve ls | status [NAME] [--json]                          what there is, and what it is doing
           gpuserve ui                                                   the address of the page for a browser
@@ -39,7 +39,8 @@ enum DeploymentVerbs {
             let cut = words.firstIndex(of: "--") ?? words.endIndex
             let options = ["engine", "model", "gpus", "program", "env", "tier", "price", "memory"] + scaleOptions
             try await deploy(
-                try arguments(options, ["no-wait"], of: Array(words[..<cut])), extra: Array(words[cut...].dropFirst()))
+                try arguments(options, ["no-wait", "plan"], of: Array(words[..<cut])),
+                extra: Array(words[cut...].dropFirst()))
         case "ls", "status": try await show(try arguments([], ["json"], of: words))
         case "logs":
             let given = words.map { $0 == "-f" ? "--follow" : $0 }
@@ -120,11 +121,35 @@ enum DeploymentVerbs {
             spec.memoryBytes = bytes
         }
         if let problem = spec.problem { throw UsageError(message: problem) }
+        if arguments.has("plan") { return try await plan(spec, arguments) }
         try await DaemonClient.with(arguments) { client in
+            if spec.gpuCount > 0 {
+                let plan = try await client.call(.post, "/api/plan", spec.json)
+                for line in plan["lines"]?.elements ?? [] { Console.error("\(line.string ?? "")\n") }
+            }
             _ = try await client.call(.post, "/api/deployments", spec.json)
             guard !arguments.has("no-wait") else { return print("\(spec.name) is being started") }
             try await waitUntilReady(spec.name, client)
         }
+    }
+
+    /// Prints what a deployment would take: of the daemon that was named, else of this machine.
+    private static func plan(_ spec: DeploymentSpec, _ arguments: Arguments) async throws {
+        let lines: [String]
+        let isAccepted: Bool
+        if DaemonClient.isNamed(arguments) {
+            let plan = try await DaemonClient.with(arguments) { try await $0.call(.post, "/api/plan", spec.json) }
+            lines = (plan["lines"]?.elements ?? []).compactMap(\.string)
+            isAccepted = plan["accepted"]?.bool ?? false
+        } else {
+            let machine = MachineMemory.discover()
+            let plan = DeploymentPlan(
+                spec, ModelFacts.read(spec.model), on: machine, budget: machine.standardBudget,
+                bandwidths: KeptBandwidths.file().flatMap { Bandwidths.kept(at: $0) })
+            (lines, isAccepted) = (plan.lines, plan.refusal == nil)
+        }
+        print(lines.joined(separator: "\n"))
+        if !isAccepted { throw AlreadyTold() }
     }
 
     private static func waitUntilReady(_ name: String, _ client: DaemonClient) async throws {

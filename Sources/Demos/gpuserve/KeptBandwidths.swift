@@ -26,7 +26,7 @@ struct KeptBandwidths {
     func keep(_ restorer: Restorer) { if let path { restorer.bandwidths.keep(at: path) } }
 
     /// `$XDG_CACHE_HOME/gpuserve/bandwidths`, or under `~/.cache`. Its folder is made, for this user alone.
-    private static func file() -> String? {
+    static func file() -> String? {
         guard let cache = variable("XDG_CACHE_HOME") ?? variable("HOME").map({ $0 + "/.cache" }), cache.hasPrefix("/")
         else { return nil }
         for folder in [cache, cache + "/gpuserve"] {

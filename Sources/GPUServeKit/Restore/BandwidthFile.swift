@@ -8,10 +8,15 @@ extension Bandwidths {
     public static func kept(
         at path: String, orProbing store: any SnapshotStore, _ snapshot: SnapshotID
     ) async throws(RestoreError) -> Bandwidths {
-        if let bytes = BandwidthFile.read(path), let kept = BandwidthFile.decode(bytes) { return kept }
+        if let kept = kept(at: path) { return kept }
         let probed = try await probe(store, snapshot)
         probed.keep(at: path)
         return probed
+    }
+
+    /// The bandwidths kept in the file at `path`; nil when there are none of this machine.
+    public static func kept(at path: String) -> Bandwidths? {
+        BandwidthFile.read(path).flatMap { BandwidthFile.decode($0) }
     }
 
     /// Writes the bandwidths to a file that nobody else may read. False when that did not work.

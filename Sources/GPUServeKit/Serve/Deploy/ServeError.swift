@@ -16,7 +16,7 @@ public struct ServeError: Error, Sendable, Hashable, CustomStringConvertible {
         case replicaFailed = "replica_failed"
         /// No more deployments are taken.
         case tooMany = "too_many_deployments"
-        /// It needs more memory than there is.
+        /// It needs more memory, or other devices, than there are; the detail is that of a `DeploymentPlan.Refusal`.
         case tooLarge = "too_large"
         /// There is no key of that name.
         case unknownKey = "unknown_key"

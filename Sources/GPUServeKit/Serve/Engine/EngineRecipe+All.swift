@@ -1,6 +1,7 @@
 extension EngineRecipe {
     static let llamaCpp: EngineRecipe = {
         var recipe = EngineRecipe(.llamaCpp, programs: ["llama-server"])
+        recipe.standardStart_ms = 1_000
         recipe.readyLimit_ms = 300_000
         recipe.tiers = [.suspended, .processSnapshot]
         recipe.tokenCounters = ("llamacpp:prompt_tokens_total", "llamacpp:tokens_predicted_total")
@@ -14,6 +15,7 @@ extension EngineRecipe {
 
     static let vllm: EngineRecipe = {
         var recipe = EngineRecipe(.vllm, programs: ["vllm"])
+        recipe.standardStart_ms = 50_000
         recipe.leadingArguments = ["serve"]
         recipe.environment = ["VLLM_SERVER_DEV_MODE": "1", "VLLM_ALLOW_RUNTIME_LORA_UPDATING": "True"]
         recipe.readyLimit_ms = 1_800_000
@@ -62,6 +64,7 @@ extension EngineRecipe {
 
     static let transformers: EngineRecipe = {
         var recipe = EngineRecipe(.transformers, programs: ["transformers"])
+        recipe.standardStart_ms = 26_000
         recipe.leadingArguments = ["serve"]
         recipe.readyPath = "/v1/models"
         recipe.hasCompletions = false
@@ -79,6 +82,7 @@ extension EngineRecipe {
     /// It must answer `GET /health` with 200 when it is ready, and OpenAI's completions.
     static let custom: EngineRecipe = {
         var recipe = EngineRecipe(.custom, programs: ["custom-model-server"])
+        recipe.standardStart_ms = 500
         recipe.readyLimit_ms = 600_000
         recipe.tiers = [.suspended, .processSnapshot, .kitSnapshot]
         recipe.traps = ["the snapshot tier is there only for servers that take --snapshot-store"]

@@ -12,6 +12,8 @@ public struct EngineRecipe: Sendable {
     public var environment: [String: String] = [:]
     /// The path that answers 200 once requests are taken.
     public var readyPath = "/health"
+    /// What a start takes besides reading weights, as long as none was measured: as seen on two cores.
+    public var standardStart_ms = 30_000
     /// The longest time to readiness, from nothing.
     public var readyLimit_ms = 600_000
     /// The engine's own sleep: calls in order; none when it has no such thing.
@@ -95,6 +97,17 @@ public struct EngineRecipe: Sendable {
             while let range = word.firstRange(of: mark) { word.replaceSubrange(range, with: value) }
         }
         return word
+    }
+
+    /// The value of an option, `--name value` or `--name=value`, among words for an engine; the first one counts.
+    static func value(of names: [String], in words: [String]) -> String? {
+        for (index, word) in words.enumerated() {
+            let parts = word.split(separator: "=", maxSplits: 1).map { String($0) }
+            guard let name = parts.first, names.contains(name) else { continue }
+            if parts.count == 2 { return parts[1] }
+            return words.indices.contains(index + 1) ? words[index + 1] : nil
+        }
+        return nil
     }
 
     /// Whether `model` is meant as a path of this machine, so that it must be there.

@@ -41,16 +41,18 @@ struct ServeAnswer {
     /// Why a request got no answer of a model.
     init(_ refusal: DeploymentFront.Refusal, of name: String, _ outlook: DeploymentFront.Outlook, _ dialect: Dialect?) {
         let wait_ms = outlook.remaining_ms(at: EventLoop.clock_ns())
-        let state = outlook.obstacle.map { "\(outlook.state) and waits for room: \($0)" } ?? outlook.state
+        func state(_ obstacle: String?) -> String {
+            obstacle.map { "\(outlook.state) and waits for room: \($0)" } ?? outlook.state
+        }
         switch refusal {
         case .full:
             self = .failure(
-                503, "Too many requests wait for \(name); it is \(state).", "held_requests_full",
+                503, "Too many requests wait for \(name); it is \(state(outlook.obstacle)).", "held_requests_full",
                 dialect: dialect, retryAfter_ms: wait_ms)
-        case .deadline:
+        case .deadline(let obstacle):
             self = .failure(
-                503, "\(name) was not ready in the time that this request may wait; it is \(state).",
-                outlook.obstacle == nil ? "wake_timeout" : "no_room", dialect: dialect, retryAfter_ms: wait_ms)
+                503, "\(name) was not ready in the time that this request may wait; it is \(state(obstacle)).",
+                obstacle == nil ? "wake_timeout" : "no_room", dialect: dialect, retryAfter_ms: wait_ms)
         case .failed(let failure):
             self = .failure(
                 503, "\(name) cannot be brought up: \(failure.detail).", failure.code.label, dialect: dialect,

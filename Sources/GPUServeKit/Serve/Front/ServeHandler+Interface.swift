@@ -9,6 +9,7 @@ internal import Wire
 /// POST   /api/deployments/NAME/wake      .../sleep {"tier": "cold"}   .../stop   .../scale {"min": 1, ...}
 /// POST   /api/deployments/NAME/price {"prompt": 0.15, ...}
 /// GET    /api/deployments/NAME/logs?lines=100
+/// POST   /api/plan                      what a deployment would take; nothing is made
 /// ```
 extension ServeHandler {
     /// Longest body of the interface.
@@ -28,6 +29,9 @@ extension ServeHandler {
         let method = request.head.method
         do throws(ServeError) {
             if let answer = try await accounts(request.head, parts, body) { return answer }
+            if parts == ["plan"], method == .post {
+                return .json(await runtime.plan(try DeploymentSpec(json: body, limits: runtime.limits)).json)
+            }
             guard parts.first == "deployments" else {
                 return .failure(404, "Nothing is at \(request.head.path).", "unknown_path")
             }

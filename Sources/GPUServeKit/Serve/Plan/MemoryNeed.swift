@@ -56,12 +56,7 @@ public struct MemoryNeed: Sendable, Hashable {
     /// The longest sequence that the words behind `--` ask for, in the spelling of any engine.
     private static func tokens(_ words: [String]) -> Int? {
         let names = ["--ctx-size", "-c", "--max-model-len", "--context-length", "--max-total-tokens"]
-        for (index, word) in words.enumerated() {
-            let parts = word.split(separator: "=", maxSplits: 1).map { String($0) }
-            guard let name = parts.first, names.contains(name) else { continue }
-            let value = parts.count == 2 ? parts[1] : words.indices.contains(index + 1) ? words[index + 1] : ""
-            if let count = Int(value), (1...1_000_000_000).contains(count) { return count }
-        }
-        return nil
+        let count = EngineRecipe.value(of: names, in: words).flatMap { Int($0) }
+        return count.flatMap { (1...1_000_000_000).contains($0) ? $0 : nil }
     }
 }

@@ -49,7 +49,7 @@ extension ModelFacts {
         guard number >= 0 else { throw .system("open", file: path) }
         let names = try Descriptor(number, label: path).names()
         var facts = ModelFacts(evidence: .none, weightBytes: 0)
-        if names.contains("config.json") { facts = try configuration(path + "/config.json", limits) }
+        if names.contains("config.json") { facts = ModelFacts(configuration: try json(path + "/config.json", limits)) }
         let shards = names.filter { $0.hasSuffix(".safetensors") }.sorted()
         if names.contains("model.safetensors.index.json") {
             let index = try json(path + "/model.safetensors.index.json", limits)
@@ -72,38 +72,6 @@ extension ModelFacts {
         return facts.evidence == .none ? read(name: path) : facts
     }
 
-    /// The shape in a `config.json` of Hugging Face's transformers, and the number of parameters that a decoder of that shape
-    /// has: attention, three feed-forward matrices (for each expert, if there are some), and the vocabulary.
-    private static func configuration(_ path: String, _ limits: Limits) throws(SnapshotError) -> ModelFacts {
-        let whole = try json(path, limits)
-        // Models that also see keep their text part's shape one level down.
-        let config = whole["text_config"] ?? whole
-        func number(_ key: String) -> Int? { plausible(config[key]?.int) }
-        var facts = ModelFacts(evidence: .none, weightBytes: 0)
-        facts.layerCount = number("num_hidden_layers")
-        facts.headCount = number("num_attention_heads")
-        facts.keyValueHeadCount = number("num_key_value_heads") ?? facts.headCount
-        facts.headSize = number("head_dim") ?? quotient(number("hidden_size"), facts.headCount)
-        facts.contextTokens = number("max_position_embeddings")
-        guard let layers = facts.layerCount, let heads = facts.headCount, let cached = facts.keyValueHeadCount,
-            let size = facts.headSize, let hidden = number("hidden_size"), let inner = number("intermediate_size"),
-            let words = number("vocab_size")
-        else { return facts }
-        let attention = 2 * Double(hidden) * Double(size) * Double(heads + cached)
-        let experts = Double(number("num_local_experts") ?? number("num_experts") ?? 1)
-        let expert = 3 * Double(hidden) * Double(number("moe_intermediate_size") ?? inner)
-        let isTied = config["tie_word_embeddings"]?.bool ?? false
-        let parameters =
-            Double(layers) * (attention + experts * expert) + Double(words) * Double(hidden) * (isTied ? 1 : 2)
-        let bits = plausible(whole["quantization_config"]?["bits"]?.int)
-        let method = whole["quantization_config"]?["quant_method"]?.string ?? ""
-        let type = whole["torch_dtype"]?.string ?? whole["dtype"]?.string ?? config["torch_dtype"]?.string
-        let bytes = bits.map { Double($0) / 8 } ?? (method.contains("fp8") ? 1 : type == "float32" ? 4 : 2)
-        guard parameters * bytes < 1e16 else { return facts }
-        (facts.evidence, facts.weightBytes) = (.configuration, Int(parameters * bytes))
-        return facts
-    }
-
     private static func json(_ path: String, _ limits: Limits) throws(SnapshotError) -> JSONValue {
         let file = try ModelFile(path)
         guard file.byteCount <= limits.modelIndexBytes else {
@@ -115,15 +83,5 @@ extension ModelFacts {
         } catch {
             throw SnapshotError(.malformedSource, "not JSON: \(error.detail)", file: path, offset: error.offset)
         }
-    }
-
-    /// Numbers from a stranger's file are multiplied with each other: what no model has is not known.
-    private static func plausible(_ value: Int?, most: Int = 1_000_000_000) -> Int? {
-        value.flatMap { (1...most).contains($0) ? $0 : nil }
-    }
-
-    private static func quotient(_ whole: Int?, _ part: Int?) -> Int? {
-        guard let whole, let part, whole % part == 0 else { return nil }
-        return whole / part
     }
 }

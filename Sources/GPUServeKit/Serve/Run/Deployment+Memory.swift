@@ -3,10 +3,17 @@ internal import Transport
 /// A deployment's part of the machine's memory.
 extension Deployment {
     /// What a replica takes when it is up: as measured, else as estimated, and at least what is to be reserved for it.
-    var need: MemorySize { need(resident: memory.residentBytes ?? estimate.hostBytes) }
+    var need: MemorySize { need(resident: memory.residentBytes ?? planned.size.hostBytes) }
 
     private func need(resident: Int) -> MemorySize {
-        MemorySize(hostBytes: max(resident, spec.memoryBytes ?? 0), gpuBytes: estimate.gpuBytes)
+        MemorySize(hostBytes: max(resident, spec.memoryBytes ?? 0), gpuBytes: planned.size.gpuBytes)
+    }
+
+    /// What a start of this engine took here besides reading its weights from the page cache; nil when it is another engine or
+    /// never started.
+    func start_ms(of engine: EngineKind, _ bandwidths: Bandwidths) -> Double? {
+        guard spec.engine == engine, let took_ms = memory.wake_ms[.cold] else { return nil }
+        return max(0, took_ms - Double(planned.weightBytes) / (bandwidths.bytesPerSecond[.pageCache] ?? 1e9) * 1000)
     }
 
     /// Whether a replica may come up now. An urgent one that may not waits in line, as long as each look asks again.

@@ -37,8 +37,8 @@ public actor Deployment {
     private var isHeldDown = false
     /// Has made room for others: what was wanted before is wanted no more.
     var isPushedOut = false
-    /// Memory that a replica takes as long as none was measured.
-    let estimate: MemorySize
+    /// What a replica was reckoned to need before it was ever up.
+    let planned: MemoryNeed
     /// The replica that waits for room as of this look, and why.
     var claim: (key: MemoryPlan.Key, obstacle: MemoryPlan.Obstacle)?
     /// Why a replica waits for room, for those who ask; nil when none does.
@@ -52,8 +52,8 @@ public actor Deployment {
     private static let pulsesPerMeasure = 300
     static let noteCount = 20
 
-    init(_ spec: DeploymentSpec, memory: DeploymentMemory, estimate: MemorySize, _ surroundings: Surroundings) {
-        self.estimate = estimate
+    init(_ spec: DeploymentSpec, memory: DeploymentMemory, need: MemoryNeed, _ surroundings: Surroundings) {
+        planned = need
         name = spec.name
         self.spec = spec
         self.memory = memory
@@ -92,7 +92,7 @@ public actor Deployment {
     nonisolated let unproven: WeakDeployment
 
     /// The tiers that this deployment can have on this machine.
-    private static func tiers(_ recipe: EngineRecipe, _ spec: DeploymentSpec) -> [SleepTier] {
+    static func tiers(_ recipe: EngineRecipe, _ spec: DeploymentSpec) -> [SleepTier] {
         recipe.tiers.filter { tier in
             switch tier {
             // Sleep modes move device memory; on a processor engines refuse them.

@@ -26,8 +26,8 @@ final class DeploymentFront: Sendable {
     enum Refusal: Sendable, Hashable {
         /// Too many wait.
         case full
-        /// Its own deadline came first.
-        case deadline
+        /// Its own deadline came first, while the deployment waited for what the text says, if it did.
+        case deadline(waitingFor: String?)
         /// The engine could not be brought up.
         case failed(ReplicaFailure)
         /// The deployment was stopped or removed.
@@ -301,7 +301,7 @@ final class DeploymentFront: Sendable {
     /// Ends the waits whose deadline is over, and tells the others how it goes.
     func tick(now_ns: UInt64, tellsProgress: Bool) {
         let results = state.withLock { state -> [(UInt64, Waited)] in
-            let results = state.held.due(at: now_ns, tellingProgress: tellsProgress ? state.outlook : nil)
+            let results = state.held.due(at: now_ns, state.outlook, tellsProgress: tellsProgress)
             state.counts.refused += results.count { if case .refused = $0.1 { true } else { false } }
             return results
         }

@@ -96,14 +96,14 @@ struct HeldRequests {
         return settled
     }
 
-    /// Those whose deadline is over, and, with an outlook, those that want to be told about it.
+    /// Those whose deadline is over and, if it is time for that, those that want to be told how it goes.
     func due(
-        at now_ns: UInt64, tellingProgress outlook: DeploymentFront.Outlook?
+        at now_ns: UInt64, _ outlook: DeploymentFront.Outlook, tellsProgress: Bool
     ) -> [(UInt64, DeploymentFront.Waited)] {
         order.compactMap { id in
             guard let waiter = waiters[id], waiter.result == nil else { return nil }
-            if waiter.deadline_ns <= now_ns { return (id, .refused(.deadline)) }
-            return waiter.wantsProgress ? outlook.map { (id, .progress($0)) } : nil
+            if waiter.deadline_ns <= now_ns { return (id, .refused(.deadline(waitingFor: outlook.obstacle))) }
+            return tellsProgress && waiter.wantsProgress ? (id, .progress(outlook)) : nil
         }
     }
 

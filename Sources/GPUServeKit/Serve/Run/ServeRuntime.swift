@@ -25,6 +25,8 @@ public final class ServeRuntime: Sendable {
     let meter: Meter
     let keys: ClientKeys
     let memory: MemoryKeeper
+    private let machine: MachineMemory
+    private let bandwidths: Bandwidths?
     private let surroundings: Deployment.Surroundings
     private let state = Lock(State())
     /// How often deadlines and idleness are looked at.
@@ -35,11 +37,14 @@ public final class ServeRuntime: Sendable {
     ///
     /// - Parameters:
     ///   - transport: carries requests to the engines; best on the loops that serve.
-    ///   - budget: memory that all engines together may hold; what the machine has when nil.
+    ///   - machine: what engines can be put into; looked up when nil.
+    ///   - budget: memory that all engines together may hold; nine tenths of the machine's when nil.
+    ///   - bandwidths: of this machine, for predictions; nil when they were never measured.
     ///   - log: gets a line for each thing worth knowing.
     public init(
         directory: StateDirectory, transport: any UpstreamTransport, limits: Limits = .standard,
-        budget: MemorySize? = nil, log: @escaping @Sendable (String) -> Void = { _ in }
+        machine: MachineMemory? = nil, budget: MemorySize? = nil, bandwidths: Bandwidths? = nil,
+        log: @escaping @Sendable (String) -> Void = { _ in }
     ) async throws {
         self.directory = directory
         self.limits = limits
@@ -48,8 +53,10 @@ public final class ServeRuntime: Sendable {
         if let cut = ledger.recovery.cut { log("ledger: \(cut)") }
         meter = Meter(ledger)
         keys = try ClientKeys(directory, limits: limits)
-        memory = MemoryKeeper(
-            capacity: budget ?? MachineMemory.discover().standardBudget, limits: limits)
+        let machine = machine ?? MachineMemory.discover()
+        self.machine = machine
+        self.bandwidths = bandwidths
+        memory = MemoryKeeper(capacity: budget ?? machine.standardBudget, limits: limits)
         surroundings = Deployment.Surroundings(
             directory: directory, host: try EngineHost(), transport: transport, limits: limits, meter: meter,
             memory: memory, run: RandomName.make(), log: log)
@@ -78,7 +85,7 @@ public final class ServeRuntime: Sendable {
         }
         let memory =
             try directory.read("memory.json", of: name).map { DeploymentMemory(json: $0) } ?? DeploymentMemory()
-        let deployment = Deployment(spec, memory: memory, estimate: await estimate(spec), surroundings)
+        let deployment = Deployment(spec, memory: memory, need: await plan(spec).need, surroundings)
         state.withLock { $0.deployments[name] = deployment }
         var facts: [(number: Int, fact: ReplicaFact)] = []
         for number in 1...spec.scale.maxCount + 16 {
@@ -89,13 +96,22 @@ public final class ServeRuntime: Sendable {
         await deployment.adopt(facts)
     }
 
-    /// What one replica is reckoned to take.
-    private func estimate(_ spec: DeploymentSpec) async -> MemorySize {
+    /// What a deployment would take here, and how long; nothing is started.
+    public func plan(_ spec: DeploymentSpec) async -> DeploymentPlan {
         let limits = limits
         let facts = try? await BlockingThreads.shared.run { () throws(SnapshotError) in
             ModelFacts.read(spec.model, limits: limits)
         }
-        return MemoryNeed(spec, facts ?? ModelFacts(evidence: .none, weightBytes: 0)).size
+        var starts: [Double] = []
+        for deployment in all {
+            if let start_ms = await deployment.start_ms(of: spec.engine, bandwidths ?? .standard) {
+                starts.append(start_ms)
+            }
+        }
+        starts.sort()
+        return DeploymentPlan(
+            spec, facts ?? ModelFacts(evidence: .none, weightBytes: 0), on: machine, budget: memory.use.capacity,
+            bandwidths: bandwidths, start_ms: starts.isEmpty ? nil : Int(starts[starts.count / 2]))
     }
 
     private func pulse(tellsProgress: Bool) async {
@@ -150,15 +166,8 @@ public final class ServeRuntime: Sendable {
     /// Makes a deployment and brings its first replica up. Returns once it is kept, before the engine is ready.
     public func deploy(_ spec: DeploymentSpec) async throws(ServeError) {
         if let problem = spec.problem { throw ServeError(.invalidSpec, problem) }
-        let estimate = await estimate(spec)
-        let capacity = memory.use.capacity
-        if let kind = MemorySize.Kind.allCases.first(where: { estimate[$0] > capacity[$0] }) {
-            throw ServeError(
-                .tooLarge,
-                "a replica of \(spec.name) needs about \(MemorySize.text(estimate[kind])) of \(kind.words), and all "
-                    + "deployments together may have \(MemorySize.text(capacity[kind])): a smaller model, or more "
-                    + "--\(kind.rawValue)-memory of gpuserve serve")
-        }
+        let plan = await plan(spec)
+        if let refusal = plan.refusal { throw ServeError(.tooLarge, "\(refusal)") }
         let refusal = state.withLock { state -> ServeError? in
             guard state.deployments[spec.name] == nil, !state.busy.contains(spec.name) else {
                 return ServeError(
@@ -176,7 +185,7 @@ public final class ServeRuntime: Sendable {
         // Also when there is none: an earlier deployment of that name may have had one.
         try await meter.record(spec.price, of: spec.name)
         let deployment = Deployment(
-            spec, memory: DeploymentMemory(), estimate: estimate, surroundings)
+            spec, memory: DeploymentMemory(), need: plan.need, surroundings)
         state.withLock { $0.deployments[spec.name] = deployment }
         try await deployment.wake()
     }
