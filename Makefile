@@ -13,7 +13,7 @@ demo: ## real prompts through the gateway to real models: who answered, why, wha
 test: ## lint, build, unit tests, 10 s of each fuzzer, end-to-end tests with llama.cpp
 	@Scripts/test.sh
 
-test-all: ## the same over OpenStack Swift too, the page in Chromium, 200 killed writers, ThreadSanitizer, 120 s of each fuzzer, the CUDA interface against NVIDIA's headers
+test-all: ## the same over OpenStack Swift and beside transformers too, the page in Chromium, 200 killed writers, ThreadSanitizer, 120 s of each fuzzer, the CUDA interface against NVIDIA's headers
 	@Scripts/test.sh all
 
 bench-gateway: ## cost of a request through the gateway, beside nginx and LiteLLM (QUICK=1: a short run)

@@ -28,17 +28,23 @@ let package = Package(
         .target(name: "CPosix", path: "Sources/Support/CPosix"),
         .target(name: "CCuda", path: "Sources/Support/CCuda"),
         .target(name: "CHash", path: "Sources/Support/CHash"),
+        .target(name: "CModelKernels", path: "Sources/Support/CModelKernels", exclude: ["cuda"]),
         .target(name: "CWeights", path: "Sources/Support/CWeights", exclude: ["shipped.weights"]),
         .target(name: "Wire", path: "Sources/Support/Wire", swiftSettings: strict),
         .target(
             name: "Transport", dependencies: ["Wire", "CCurl", "CPosix"], path: "Sources/Support/Transport",
             swiftSettings: strict),
+        .target(name: "Tokens", dependencies: ["Wire"], path: "Sources/Support/Tokens", swiftSettings: strict),
         // Floor 3: the kits. They never import each other.
         .target(
             name: "RouterKit", dependencies: ["Wire", "Transport", "CPosix", "CWeights"],
             resources: [.embedInCode("Policy/shipped-policy.json")], swiftSettings: strict),
         .target(
             name: "GPUServeKit", dependencies: ["Wire", "Transport", "CPosix", "CCuda", "CHash"], swiftSettings: strict),
+        // What a model server needs of a model's files.
+        .target(
+            name: "ModelFiles", dependencies: ["GPUServeKit", "Tokens", "Wire"], path: "Sources/Support/ModelFiles",
+            swiftSettings: strict),
         // Conformance suites for whoever writes a part of their own.
         .target(
             name: "GPUServeKitTesting", dependencies: ["GPUServeKit"], path: "Tests/ConformanceSuites",
@@ -54,10 +60,11 @@ let package = Package(
         .executableTarget(
             name: "gpuserve", dependencies: ["DemoSupport", "GPUServeKit", "Transport", "Wire"],
             path: "Sources/Demos/gpuserve", swiftSettings: strict),
-        .target(name: "CModelKernels", path: "Sources/Demos/CModelKernels", exclude: ["cuda"]),
         .executableTarget(
             name: "custom-model-server",
-            dependencies: ["CModelKernels", "CPosix", "DemoSupport", "GPUServeKit", "Transport", "Wire"],
+            dependencies: [
+                "CModelKernels", "CPosix", "DemoSupport", "GPUServeKit", "ModelFiles", "Tokens", "Transport", "Wire",
+            ],
             path: "Sources/Demos/custom-model-server", exclude: ["README.md"],
             resources: [.embedInCode("CUDA/model.ptx")], swiftSettings: strict),
         .executableTarget(
@@ -106,10 +113,12 @@ let package = Package(
         // The model's CUDA kernels, compiled for the host: a fake GPU.
         .target(
             name: "CEmulatedCuda", path: "Tests/CEmulatedCuda",
-            cxxSettings: [.headerSearchPath("."), .headerSearchPath("../../Sources/Demos/CModelKernels")]),
+            cxxSettings: [.headerSearchPath("."), .headerSearchPath("../../Sources/Support/CModelKernels")]),
         .testTarget(
             name: "ModelServerTests",
-            dependencies: ["CEmulatedCuda", "CModelKernels", "GPUServeKit", "custom-model-server", "Wire"],
+            dependencies: [
+                "CEmulatedCuda", "CModelKernels", "GPUServeKit", "ModelFiles", "Tokens", "custom-model-server", "Wire",
+            ],
             swiftSettings: strict),
         .testTarget(name: "TidyTests", path: "Tests/Tidy", swiftSettings: strict),
     ]

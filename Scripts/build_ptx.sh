@@ -20,7 +20,7 @@ if [ ! -e "$home/done" ]; then
     touch "$home/done"
 fi
 
-source=$root/Sources/Demos/CModelKernels/cuda/model.cu
+source=$root/Sources/Support/CModelKernels/cuda/model.cu
 target=$root/Sources/Demos/custom-model-server/CUDA/model.ptx
 made=$(mktemp --suffix .ptx)
 trap 'rm -f "$made"' EXIT

@@ -67,6 +67,8 @@ finish() {
 [ "$tier" != all ] || check openstack-swift Scripts/venv.sh swift
 # With it in place the page's tests look at it.
 [ "$tier" != all ] || check browser Scripts/setup.sh browser
+# With it in place the model server's logits are compared with transformers' as well.
+[ "$tier" != all ] || check reference Scripts/venv.sh reference
 check lint make --no-print-directory lint
 step build swift build --build-tests || {
     failed=$((failed + 1))

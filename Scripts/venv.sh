@@ -6,6 +6,7 @@
 #   bench        Scripts/requirements-bench.txt into .venv-bench (its pins contradict those of `test`)
 #   restore      Scripts/requirements-restore.txt into .venv-restore
 #   swift        Scripts/requirements-swift.txt (OpenStack Swift) into .venv-swift
+#   reference    Scripts/requirements-reference.txt (transformers on a CPU) into .venv-reference
 #   model        the SmolLM2-135M weights into .cache/models
 # A stamp keyed on the requirement file makes a second run do nothing.
 set -euo pipefail
@@ -110,8 +111,8 @@ PYTHON
 for group in "$@"; do
     case "$group" in
         demo | test | browser) install_group .venv "$group" ;;
-        bench | restore | swift) install_group .venv-$group "$group" ;;
+        bench | restore | swift | reference) install_group .venv-$group "$group" ;;
         model) install_model ;;
-        *) fail "no group '$group': demo, test, browser, bench, restore, swift, model" ;;
+        *) fail "no group '$group': demo, test, browser, bench, restore, swift, reference, model" ;;
     esac
 done

@@ -1,5 +1,5 @@
 #define EMULATED_CUDA
-#include "../../Sources/Demos/CModelKernels/cuda/model.cu"
+#include "../../Sources/Support/CModelKernels/cuda/model.cu"
 
 #include <ucontext.h>
 

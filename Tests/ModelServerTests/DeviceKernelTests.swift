@@ -1,6 +1,7 @@
 import CEmulatedCuda
 import CModelKernels
 import GPUServeKit
+import ModelFiles
 import Synchronization
 import Testing
 

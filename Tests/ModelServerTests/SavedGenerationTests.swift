@@ -1,5 +1,8 @@
 import GPUServeKit
+import ModelFiles
 import Testing
+import Tokens
+import Wire
 
 @testable import custom_model_server
 
@@ -9,7 +12,7 @@ extension KernelTests {
         /// What a sequence sends, as it is told.
         private final class Heard {
             var text = ""
-            var usage: Usage?
+            var usage: TokenUsage?
         }
 
         private static func sequence(_ request: GenerationRequest, _ llama: Llama, _ tokenizer: Tokenizer) -> (

@@ -1,4 +1,5 @@
 import Testing
+import Tokens
 import Wire
 
 @testable import custom_model_server

@@ -1,10 +1,12 @@
 import CModelKernels
 import GPUServeKit
 import Glibc
+import ModelFiles
+import Tokens
 
 @testable import custom_model_server
 
-/// A Llama model of two layers with random weights: values in Q4_1, all else in F32. The vocabulary is the bytes and two marks.
+/// A Llama model of two layers with random weights: values in Q4_1 when it is quantized, all else in F32. The vocabulary is the bytes and two marks.
 struct TinyModel {
     static let layerCount = 2
     static let (width, inner, heads, keyHeads, tokens, context) = (64, 96, 4, 2, 258, 128)
@@ -12,7 +14,7 @@ struct TinyModel {
 
     var regions: [(RegionDescription, [UInt8])] = []
 
-    init() {
+    init(isQuantized: Bool = true) {
         var random = Generator(state: 1)
         func add(_ name: String, _ rows: Int, _ columns: Int, _ bytes: [UInt8], _ type: String = "F32") {
             let shape = rows == 1 ? [columns] : [rows, columns]
@@ -36,6 +38,10 @@ struct TinyModel {
             matrix("blk.\(layer).ffn_gate.weight", Self.inner, Self.width)
             matrix("blk.\(layer).ffn_up.weight", Self.inner, Self.width)
             matrix("blk.\(layer).ffn_down.weight", Self.width, Self.inner)
+            guard isQuantized else {
+                matrix("blk.\(layer).attn_v.weight", Self.keyWidth, Self.width)
+                continue
+            }
             // Blocks of a scale, a least value (both some hundredths) and 32 quants.
             var blocks: [UInt8] = []
             for _ in 0..<Self.keyWidth * Self.width / 32 {
@@ -49,9 +55,9 @@ struct TinyModel {
     /// The model as a snapshot, and its device.
     func stored() async throws -> ModelStore {
         let metadata = try GGUFMetadata(header: Self.header())
-        let tables = try TokenizerBuilder.tables(metadata)
+        let tables = try Vocabulary(metadata).tables()
         let region = RegionDescription(
-            name: LoadedModel.tokenizerRegion, dtype: .bytes, shape: [tables.count], byteCount: tables.count)
+            name: ModelSource.tokenizerRegion, dtype: .bytes, shape: [tables.count], byteCount: tables.count)
         let memory = MemorySnapshotStore(quotaBytes: .max)
         let made = try await memory.create(
             from: MemorySource(regions + [(region, tables)], hostState: ModelCard(metadata).bytes),

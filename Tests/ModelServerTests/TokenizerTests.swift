@@ -1,5 +1,7 @@
 import GPUServeKit
+import ModelFiles
 import Testing
+import Tokens
 import Wire
 
 @testable import custom_model_server
@@ -8,10 +10,13 @@ import Wire
 struct TokenizerTests {
     private static let alphabet = ByteAlphabet()
 
-    private static func header(version: UInt32 = 3, merges: [String] = ["a b", "ab c", "b c", "Ġ a"]) -> [UInt8] {
+    private static func header(
+        version: UInt32 = 3, kind: String = "gpt2", pre: String = "smollm",
+        merges: [String] = ["a b", "ab c", "b c", "Ġ a"], more: [String] = [], kinds: [Int]? = nil, end: Int = 261
+    ) -> [UInt8] {
         let bytes = (0..<256).map { alphabet.spelling(of: UInt8($0)) }
-        let tokens = bytes + ["ab", "abc", "bc", "Ġa", "<|im_start|>", "<|im_end|>"].map { Array($0.utf8) }
-        let kinds = [Int](repeating: 1, count: 260) + [3, 3]
+        let tokens = bytes + (["ab", "abc", "bc", "Ġa", "<|im_start|>", "<|im_end|>"] + more).map { Array($0.utf8) }
+        let kinds = kinds ?? [Int](repeating: 1, count: 260) + [3, 3] + more.map { _ in 1 }
         var out = Array("GGUF".utf8)
         func number<T: FixedWidthInteger>(_ value: T) { withUnsafeBytes(of: value.littleEndian) { out += $0 } }
         func text(_ bytes: [UInt8]) {
@@ -27,8 +32,11 @@ struct TokenizerTests {
         }
         number(version)
         number(UInt64(0))
-        number(UInt64(5))
-        for (key, value) in [("tokenizer.ggml.model", "gpt2"), ("tokenizer.ggml.pre", "smollm")] {
+        number(UInt64(6))
+        text(Array("tokenizer.ggml.eos_token_id".utf8))
+        number(UInt32(5))
+        number(Int32(end))
+        for (key, value) in [("tokenizer.ggml.model", kind), ("tokenizer.ggml.pre", pre)] {
             text(Array(key.utf8))
             number(UInt32(8))
             text(Array(value.utf8))
@@ -43,7 +51,7 @@ struct TokenizerTests {
         return out
     }
 
-    private static func with<Result>(_ bytes: [UInt8], _ body: (Tokenizer) throws -> Result) throws -> Result {
+    static func with<Result>(_ bytes: [UInt8], _ body: (Tokenizer) throws -> Result) throws -> Result {
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
         defer { memory.deallocate() }
         memory.copyBytes(from: bytes)
@@ -51,7 +59,7 @@ struct TokenizerTests {
     }
 
     @Test func mergesGoInOrderOfRank() throws {
-        let tables = try TokenizerBuilder.tables(GGUFMetadata(header: Self.header()))
+        let tables = try Vocabulary(GGUFMetadata(header: Self.header())).tables()
         try Self.with(tables) { tokenizer in
             #expect(tokenizer.encode("abc") == [257])
             #expect(tokenizer.encode("bc") == [258])
@@ -66,7 +74,7 @@ struct TokenizerTests {
     }
 
     @Test func aLongWordTakesNoQuadraticTime() throws {
-        let tables = try TokenizerBuilder.tables(GGUFMetadata(header: Self.header()))
+        let tables = try Vocabulary(GGUFMetadata(header: Self.header())).tables()
         try Self.with(tables) { #expect($0.encode(String(repeating: "abc", count: 5_000)).count == 5_000) }
     }
 
@@ -77,14 +85,37 @@ struct TokenizerTests {
         }
     }
 
+    @Test(
+        arguments: [
+            (header(kind: "llama"), "tokenizer.ggml.model is llama", "llama"),
+            (header(pre: "qwen2"), "tokenizer.ggml.pre is qwen2", "qwen2"),
+            (header(merges: ["a b", "abc"]), "a merge is not two tokens and a space", nil),
+            (header(merges: ["a b", "b Ĥ"]), "merge 1 needs the token 'bĤ'", nil),
+            (header(more: ["ab"]), "token 262, 'ab', comes twice", nil),
+            (header(kinds: [1, 2]), "tokenizer.ggml.token_type is no list of 262 numbers", nil),
+            (header(kinds: [Int](repeating: 7, count: 262)), "has the unknown type 7 for token 0", nil),
+            (header(end: 262), "tokenizer.ggml.eos_token_id is no number of one of the 262 tokens", nil),
+            (header(end: -1), "tokenizer.ggml.eos_token_id is no number", nil),
+        ] as [([UInt8], String, String?)])
+    func aMalformedTokenizerIsNamedWithItsPlace(_ header: [UInt8], _ words: String, _ place: String?) throws {
+        let metadata = try GGUFMetadata(header: header)
+        let error = #expect(throws: TokenizerError.self) { try Vocabulary(metadata).tables() }
+        #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+        let offset = try #require(error?.offset)
+        #expect(offset > 32 && offset < header.count)
+        // A value begins with its type and its length.
+        if let place { #expect(Array(header[(offset + 12)...]).starts(with: place.utf8)) }
+        #expect(ModelError(error!).description.contains("(at byte \(offset))"))
+    }
+
     @Test func damagedTablesAreRefused() throws {
-        let tables = try TokenizerBuilder.tables(GGUFMetadata(header: Self.header()))
+        let tables = try Vocabulary(GGUFMetadata(header: Self.header())).tables()
         for change in [0: 9, 4: 0, 8: 3, 40: 0] as [Int: UInt8] where change.key < 12 {
             var damaged = tables
             damaged[change.key] = change.value
-            #expect(throws: ModelError.self) { try Self.with(damaged) { _ in } }
+            #expect(throws: TokenizerError.self) { try Self.with(damaged) { _ in } }
         }
-        #expect(throws: ModelError.self) { try Self.with(Array(tables.dropLast())) { _ in } }
-        #expect(throws: ModelError.self) { try Self.with([1, 2, 3]) { _ in } }
+        #expect(throws: TokenizerError.self) { try Self.with(Array(tables.dropLast())) { _ in } }
+        #expect(throws: TokenizerError.self) { try Self.with([1, 2, 3]) { _ in } }
     }
 }

@@ -1,6 +1,7 @@
 import CModelKernels
 import GPUServeKit
 import Glibc
+import ModelFiles
 import Testing
 
 @testable import custom_model_server

@@ -14,6 +14,8 @@ enum Rules {
     static let floors: [(folder: String, mayImport: Set<String>)] = [
         ("Sources/Support/Wire/", []),
         ("Sources/Support/Transport/", ["Glibc", "Synchronization", "Wire", "CCurl", "CPosix"]),
+        ("Sources/Support/Tokens/", ["Wire"]),
+        ("Sources/Support/ModelFiles/", ["GPUServeKit", "Glibc", "Tokens", "Wire"]),
         ("Sources/RouterKit/", ["Glibc", "Synchronization", "Wire", "Transport", "CPosix", "CWeights"]),
         ("Sources/GPUServeKit/", ["Glibc", "Synchronization", "Wire", "Transport", "CCuda", "CHash", "CPosix"]),
     ]

@@ -1,6 +1,7 @@
 import DemoSupport
 import GPUServeKit
 import Glibc
+import ModelFiles
 import Wire
 
 /// `custom-model-server logits`: what the model says after given tokens, to hold it against other programs.

@@ -1,6 +1,7 @@
 import DemoSupport
 import GPUServeKit
 import Glibc
+import ModelFiles
 import Transport
 import Wire
 
@@ -36,8 +37,7 @@ struct ModelServer {
         guard ["wake", "refuse"].contains(whileAsleep) else {
             throw UsageError(message: "--while-asleep \(whileAsleep) is neither wake nor refuse")
         }
-        let file = path.split(separator: "/").last.map { String($0) } ?? path
-        let name = file.hasSuffix(".gguf") ? String(file.dropLast(5)) : file
+        let name = ModelFiles.name(of: path)
         adminPath = arguments[option: "admin-socket"]
         settings = ModelHost.Settings(
             contextCount: try number("context", 2048, 16...1_048_576),

@@ -1,13 +1,15 @@
 import DemoSupport
-import GPUServeKit
 import Glibc
+import ModelFiles
+import Tokens
 import Wire
 
 /// `custom-model-server`: an OpenAI-compatible server for a Llama model, whose weights are a GPUServeKit snapshot.
 @main
 struct ModelServerCommand {
     static let usage = """
-        custom-model-server --model FILE.gguf --listen 127.0.0.1:PORT
+        custom-model-server --model MODEL --listen 127.0.0.1:PORT
+            MODEL is FILE.gguf, FILE.safetensors, or a folder with model.safetensors, config.json and tokenizer.json
             [--snapshot-store DIR]  keep a snapshot of the model here and start by restoring it
             [--name NAME]       the name that requests give; the file's name by default
             [--context N]       tokens of a sequence, answer included (2048)
@@ -18,9 +20,9 @@ struct ModelServerCommand {
             [--adapter-base NAME]   what adapters call the model; its file's name up to the first dot by default
             [--admin-socket PATH]   a Unix socket for /state, /sleep, /wake, /snapshot, /resume
             [--while-asleep wake|refuse]  what a request to the sleeping model gets (wake)
-        custom-model-server tokenize --model FILE.gguf
+        custom-model-server tokenize --model MODEL
             the tokens of each line of standard input, a JSON string, as a JSON array
-        custom-model-server logits --model FILE.gguf
+        custom-model-server logits --model MODEL
             the logits after each line of standard input, a JSON array of tokens, as 32-bit floats
         """
 
@@ -35,7 +37,7 @@ struct ModelServerCommand {
             if ["tokenize", "logits"].contains(words[0]) {
                 let command = words.removeFirst()
                 let path = try Arguments(words, options: ["model"]).required("model")
-                if command == "tokenize" { try tokenize(path) } else { try await LogitsCommand.run(path) }
+                if command == "tokenize" { try await tokenize(path) } else { try await LogitsCommand.run(path) }
                 return
             }
             try await ModelServer(try Arguments(words, options: ModelServer.options)).run()
@@ -45,9 +47,8 @@ struct ModelServerCommand {
         }
     }
 
-    private static func tokenize(_ path: String) throws {
-        let metadata = try GGUFMetadata(header: try GGUFSource(path: path).hostState ?? [])
-        let bytes = try TokenizerBuilder.tables(metadata)
+    private static func tokenize(_ path: String) async throws {
+        let bytes = try await ModelFiles(path: path).tables
         // The tables are words, so they lie where words do.
         let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
         defer { memory.deallocate() }

@@ -249,8 +249,10 @@ public struct Limits: Sendable, Hashable {
     public var tensorRank = 16
     /// Longest header of a model file (safetensors, GGUF): names, shapes and vocabularies.
     public var modelHeaderBytes = 256 * 1024 * 1024
-    /// Longest configuration of an adapter.
-    public var adapterConfigBytes = 1024 * 1024
+    /// Longest configuration of a model or an adapter.
+    public var modelConfigBytes = 1024 * 1024
+    /// Longest vocabulary in a file of its own (`tokenizer.json`), and longest list of a model's files.
+    public var tokenizerFileBytes = 64 * 1024 * 1024
     /// Length at which a directory store begins a new pack: what the next upload may have to read again after a writer was
     /// killed.
     public var packBytes = 512 * 1024 * 1024

@@ -1,5 +1,6 @@
 import CModelKernels
 import GPUServeKit
+import ModelFiles
 
 /// `Llama.run` on a device, launch by launch, with the kernels of `CModelKernels/cuda/model.cu`.
 ///

@@ -1,5 +1,6 @@
 import CModelKernels
 import GPUServeKit
+import ModelFiles
 
 /// One pass as launches, in the order of `Llama.run`.
 struct DevicePass {

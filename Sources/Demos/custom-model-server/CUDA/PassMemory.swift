@@ -1,4 +1,5 @@
 import GPUServeKit
+import ModelFiles
 
 /// Where everything lies that a pass needs besides weights: parts of one allocation.
 struct PassMemory: Sendable {

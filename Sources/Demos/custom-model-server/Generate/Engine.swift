@@ -1,7 +1,9 @@
 import Dispatch
 import GPUServeKit
 import Synchronization
+import Tokens
 import Transport
+import Wire
 
 /// Runs the model on a thread of its own, several sequences a pass (continuous batching): every pass takes one token of each
 /// sequence that is generating, and fills up with tokens of prompts. All sequences of a pass use the same weights; when the
@@ -14,7 +16,12 @@ final class Engine: Sendable {
         let continuation: AsyncStream<GenerationEvent>.Continuation
     }
 
-    private typealias Errand = @Sendable (Llama, [ActiveSequence]) -> Void
+    /// What is to be done on the thread once a sequence has made so many tokens; without arguments when that cannot be any more.
+    private struct Errand: Sendable {
+        let number: UInt64
+        let tokenCount: Int
+        let run: @Sendable ((model: Llama, sequences: [ActiveSequence])?) -> Void
+    }
 
     private struct Desk: Sendable {
         var turns = Turns<SnapshotID, Ticket>()
@@ -44,8 +51,9 @@ final class Engine: Sendable {
         let switchTo: @Sendable (SnapshotID) -> (any Error)?
     }
 
-    /// The most generations that may wait.
+    /// The most generations that may wait, and the most who wait for a generation to come so far.
     static let waitingLimit = 256
+    static let visitorLimit = 16
 
     private let desk: Lock<Desk> = Lock(Desk())
     /// Rings when there may be something to do.
@@ -59,7 +67,11 @@ final class Engine: Sendable {
         desk.withLock { $0.isOpen = true }
         DispatchQueue(label: "model").async {
             self.run(model.make(), model)
-            let stopped = self.desk.withLock { $0.whenStopped.take() }
+            let (stopped, errands) = self.desk.withLock { desk in
+                defer { desk.errands = [] }
+                return (desk.whenStopped.take(), desk.errands)
+            }
+            for errand in errands { errand.run(nil) }
             stopped?.resume()
         }
     }
@@ -102,20 +114,43 @@ final class Engine: Sendable {
         return stream
     }
 
-    /// Number of generations that wait.
-    var waitingCount: Int { desk.withLock { $0.turns.waiting.count } }
+    /// Number of generations that wait, and of visitors.
+    var waitingCount: (generations: Int, visitors: Int) {
+        desk.withLock { ($0.turns.waiting.count, $0.errands.count) }
+    }
 
-    /// Runs `body` on the thread between two passes, with what is running; nil when the engine is stopped.
+    /// Runs `body` on the thread between two passes, with what is running: as soon as one of them has made `tokenCount` tokens.
+    /// Nil when the engine is stopped, or is before that came, when too many wait already, or when the task is cancelled.
     func visit<Result: Sendable>(
-        _ body: @escaping @Sendable (Llama, [ActiveSequence]) -> Result
+        after tokenCount: Int, _ body: @escaping @Sendable (Llama, [ActiveSequence]) -> Result
     ) async -> Result? {
-        await withCheckedContinuation { continuation in
-            let isOpen = desk.withLock { desk in
-                if desk.isOpen { desk.errands.append { continuation.resume(returning: body($0, $1)) } }
-                return desk.isOpen
-            }
-            if isOpen { bell.signal() } else { continuation.resume(returning: nil) }
+        let number = desk.withLock { desk in
+            desk.nextNumber += 1
+            return desk.nextNumber
         }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isTaken = desk.withLock { desk in
+                    guard desk.isOpen, desk.errands.count < Self.visitorLimit else { return false }
+                    desk.errands.append(
+                        Errand(number: number, tokenCount: tokenCount) { found in
+                            continuation.resume(returning: found.map { body($0.model, $0.sequences) })
+                        })
+                    return true
+                }
+                if isTaken { bell.signal() } else { continuation.resume(returning: nil) }
+                if Task.isCancelled { forget(number) }
+            }
+        } onCancel: {
+            forget(number)
+        }
+    }
+
+    private func forget(_ number: UInt64) {
+        let errand = desk.withLock { desk in
+            desk.errands.firstIndex { $0.number == number }.map { desk.errands.remove(at: $0) }
+        }
+        errand?.run(nil)
     }
 
     // MARK: The thread
@@ -126,11 +161,11 @@ final class Engine: Sendable {
         // Nil when it is not known what a switch that failed has left.
         var weights: SnapshotID? = parts.weights
         while true {
-            let news = self.news(freeSlots.count, active.isEmpty ? nil : weights)
+            let news = self.news(freeSlots.count, active.isEmpty ? nil : weights, active.map(\.sequence))
             for index in active.indices.reversed() where news.cancelled.contains(active[index].ticket.number) {
                 freeSlots.append(active.remove(at: index).sequence.slot)
             }
-            for errand in news.errands { errand(model, active.map(\.sequence)) }
+            for errand in news.errands { errand.run((model, active.map(\.sequence))) }
             if let admitted = news.admitted {
                 if admitted.weights != weights, let problem = parts.switchTo(admitted.weights) {
                     weights = nil
@@ -164,14 +199,17 @@ final class Engine: Sendable {
         }
     }
 
-    private func news(_ freeCount: Int, _ running: SnapshotID?) -> News {
-        desk.withLock { desk in
-            defer { (desk.cancelled, desk.errands) = ([], []) }
+    private func news(_ freeCount: Int, _ running: SnapshotID?, _ sequences: [ActiveSequence]) -> News {
+        let most = sequences.map(\.usage.completionTokens).max() ?? 0
+        return desk.withLock { desk in
+            defer { desk.cancelled = [] }
             let cancelled = desk.cancelled
+            let due = desk.errands.filter { $0.tokenCount <= most }
+            desk.errands.removeAll { $0.tokenCount <= most }
             desk.turns.removeAll { cancelled.contains($0.number) }
             let admitted = desk.turns.admit(upTo: freeCount, running: running)
             return News(
-                cancelled: cancelled, errands: desk.errands, admitted: admitted,
+                cancelled: cancelled, errands: due, admitted: admitted,
                 isLast: !desk.isOpen && desk.turns.waiting.isEmpty)
         }
     }

@@ -1,3 +1,6 @@
+import Tokens
+import Wire
+
 /// What to generate, and how.
 struct GenerationRequest: Sendable {
     /// The answer's name, and the model's as it was asked for.
@@ -30,17 +33,11 @@ struct SavedSequence: Sendable, Equatable {
 /// What happens to a generation, in order; `finished` or `failed` is the last.
 enum GenerationEvent: Sendable {
     case text(String)
-    case finished(FinishReason, Usage)
+    case finished(FinishReason, TokenUsage)
     case failed(String)
 }
 
 enum FinishReason: String, Sendable { case stop, length }
-
-/// Tokens read and made.
-struct Usage: Sendable, Hashable {
-    var promptTokens = 0
-    var completionTokens = 0
-}
 
 /// A sequence in flight. The engine's thread alone touches it.
 final class ActiveSequence {
@@ -80,8 +77,8 @@ final class ActiveSequence {
         return copy
     }
 
-    var usage: Usage {
-        Usage(promptTokens: request.prompt.count, completionTokens: tokens.count - request.prompt.count)
+    var usage: TokenUsage {
+        TokenUsage(promptTokens: request.prompt.count, completionTokens: tokens.count - request.prompt.count)
     }
 
     /// The next tokens to take in, at most `limit`; logits are wanted after the last of all.

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// Keys and values of the sequences in flight, as half-precision floats. Pages are taken as sequences grow into them.
 ///
 /// Shape: [layer][keys, then values][slot][position][key width]. A slot holds one sequence. The engine's thread alone uses it.

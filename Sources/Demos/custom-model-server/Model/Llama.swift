@@ -1,6 +1,7 @@
 import CModelKernels
 import Dispatch
 import Glibc
+import ModelFiles
 
 /// A Llama model (arXiv 2302.13971): from tokens to logits. Where a token comes from is `run`, read from top to bottom.
 ///

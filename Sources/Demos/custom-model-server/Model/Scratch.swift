@@ -1,4 +1,5 @@
 import CModelKernels
+import ModelFiles
 
 /// What one pass through the model writes and the next overwrites. Used by one thread at a time.
 final class Scratch {

@@ -1,5 +1,6 @@
 import CModelKernels
 import GPUServeKit
+import ModelFiles
 
 /// A matrix of weights where it lies: `rows` rows of `columns` elements in the blocks of its type. The memory belongs to
 /// `Weights`.
@@ -43,21 +44,30 @@ struct Weights: Sendable {
     /// A tensor by name: its memory, type and shape (slowest dimension first).
     typealias Lookup = (String) -> (base: UnsafeRawPointer, description: RegionDescription)?
 
+    /// Looks whether a model can be run, without reading a tensor.
+    ///
+    /// - Throws: `missingTensor`, `unsupportedType` or `wrongShape`, with the tensor's name in the model's own file.
+    static func check(_ source: ModelSource) throws(ModelError) {
+        let nowhere = UnsafeRawPointer(bitPattern: 64)!
+        _ = try Weights(source.card.shape) { name in source.found(name).map { (nowhere, $0) } }
+    }
+
     /// - Throws: `missingTensor`, `unsupportedType` or `wrongShape`, naming the tensor.
     init(_ shape: ModelShape, lookup: Lookup) throws(ModelError) {
         func find(_ name: String, _ rows: Int, _ columns: Int) throws(ModelError) -> Tensor? {
             guard let (base, found) = lookup(name) else { return nil }
             let wanted = rows == 1 ? [columns] : [rows, columns]
             guard found.shape == wanted else {
-                throw ModelError(.wrongShape, "tensor \(name) has the shape \(found.shape), not \(wanted)")
+                throw ModelError(.wrongShape, "tensor \(found.name) has the shape \(found.shape), not \(wanted)")
             }
             guard let type = Tensor.kernelType(found.dtype), rows > 1 || type == MK_F32 else {
-                throw ModelError(.unsupportedType, "tensor \(name) is of type \(found.dtype), which is not served here")
+                throw ModelError(
+                    .unsupportedType, "tensor \(found.name) is of type \(found.dtype), which is not served here")
             }
             let rowBytes = mk_row_bytes(type, Int32(columns))
             guard rowBytes > 0, rowBytes * rows == found.byteCount else {
                 throw ModelError(
-                    .wrongShape, "tensor \(name) has \(found.byteCount) bytes, not \(rows) rows of \(rowBytes)")
+                    .wrongShape, "tensor \(found.name) has \(found.byteCount) bytes, not \(rows) rows of \(rowBytes)")
             }
             return Tensor(base: base, type: type, rows: rows, columns: columns)
         }

@@ -1,5 +1,6 @@
 import DemoSupport
 import GPUServeKit
+import ModelFiles
 import Transport
 import Wire
 
@@ -25,7 +26,8 @@ final class AdminHandler: HTTPHandler {
                 case (.get, "/state"): answer = await state()
                 case (.post, "/sleep"): answer = "{\"asleep\":true,\"took_ms\":\(try await host.sleep())}"
                 case (.post, "/wake"): answer = "{\"asleep\":false,\"took_ms\":\(try await host.wake())}"
-                case (.post, "/snapshot"): answer = try await snapshot()
+                case (.post, "/snapshot"):
+                    answer = try await snapshot(try await request.body.collect(limitBytes: limits.bodyBytes))
                 case (.post, "/resume"):
                     resumed = try await resume(try await request.body.collect(limitBytes: limits.bodyBytes))
                 default:
@@ -50,22 +52,31 @@ final class AdminHandler: HTTPHandler {
         let (counters, settings) = (host.engine.counters, host.settings.variants)
         let use = await host.variants?.use ?? (count: 0, bytes: 0)
         let listed = VariantShelf.names(in: settings.directory).count
+        let waiting = host.engine.waitingCount
         let weights = await host.weights.map { "\"\($0)\"" } ?? "null"
         return #"{"asleep":\#(await !host.isAwake),"weights":\#(weights),"running":\#(counters.activeCount),"#
-            + #""waiting":\#(host.engine.waitingCount),"switches":\#(counters.switchCount),"#
+            + #""waiting":\#(waiting.generations),"visitors":\#(waiting.visitors),"switches":\#(counters.switchCount),"#
             + #""last_switch_ms":\#(counters.lastSwitch_ms),"variants":{"listed":\#(listed),"loaded":\#(use.count),"#
             + #""bytes":\#(use.bytes),"budget_bytes":\#(settings.budgetBytes)}}"#
     }
 
-    /// Saves what is being generated; it goes on here as well.
-    private func snapshot() async throws -> String {
+    /// Saves what is being generated, at once or when one of them has made `after` tokens; it goes on here as well.
+    private func snapshot(_ body: [UInt8]) async throws -> String {
+        let after = body.isEmpty ? 0 : (try? JSONValue.parse(body, limits: limits))?["after"]?.int ?? -1
+        guard after >= 0 else {
+            throw CompletionCall.Refusal(message: "the body must be {\"after\": TOKENS}, or nothing")
+        }
         guard let disk = host.store.disk else {
             throw ModelError(.badState, "without --snapshot-store there is no place for a snapshot")
         }
-        let saved = await host.engine.visit { model, sequences in
+        let saved = await host.engine.visit(after: after) { model, sequences in
             (shape: model.shape, generations: sequences.map { $0.saved(model) })
         }
-        guard let saved else { throw ModelError(.badState, "the model is asleep: nothing runs that could be saved") }
+        guard let saved else {
+            throw ModelError(
+                .badState,
+                "the model is asleep, or fell asleep before, or \(Engine.visitorLimit) wait for the same already")
+        }
         let made = try await disk.create(
             from: SavedGenerations.source(saved.generations, saved.shape), SnapshotOptions(name: "\(name).generations"))
         let list = saved.generations.map {

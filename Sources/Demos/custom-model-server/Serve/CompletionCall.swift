@@ -1,3 +1,5 @@
+import ModelFiles
+import Tokens
 import Wire
 
 /// A request for text, as OpenAI's chat completions and completions write it.

@@ -10,7 +10,7 @@ struct CompletionText {
 
     init(id: String, model: String) { (self.id, self.model) = (id, model) }
 
-    func whole(_ text: String, _ reason: FinishReason, _ usage: Usage) -> [UInt8] {
+    func whole(_ text: String, _ reason: FinishReason, _ usage: TokenUsage) -> [UInt8] {
         let choice =
             isChat
             ? #""message":{"role":"assistant","content":\#(Self.quoted(text))}"# : #""text":\#(Self.quoted(text))"#
@@ -31,19 +31,12 @@ struct CompletionText {
                 + #""choices":[{"index":0,\#(delta),"logprobs":null,"finish_reason":\#(end)}]}"#)
     }
 
-    func usageEvent(_ usage: Usage) -> [UInt8] {
+    func usageEvent(_ usage: TokenUsage) -> [UInt8] {
         Self.event(
             head(isChat ? "chat.completion.chunk" : "text_completion") + #""choices":[],"# + Self.usage(usage) + "}")
     }
 
     static let done = event("[DONE]")
-
-    static func error(_ message: String, type: String = "invalid_request_error", param: String? = nil, code: String)
-        -> String
-    {
-        let param = param.map(quoted) ?? "null"
-        return #"{"error":{"message":\#(quoted(message)),"type":"\#(type)","param":\#(param),"code":"\#(code)"}}"#
-    }
 
     static func event(_ data: String) -> [UInt8] { Array("data: \(data)\n\n".utf8) }
 
@@ -57,7 +50,7 @@ struct CompletionText {
         #"{"id":"\#(id)","object":"\#(object)","created":\#(created_s),"model":\#(Self.quoted(model)),"#
     }
 
-    private static func usage(_ usage: Usage) -> String {
+    private static func usage(_ usage: TokenUsage) -> String {
         let (prompt, completion) = (usage.promptTokens, usage.completionTokens)
         return #""usage":{"prompt_tokens":\#(prompt),"completion_tokens":\#(completion),"#
             + #""total_tokens":\#(prompt + completion)}"#

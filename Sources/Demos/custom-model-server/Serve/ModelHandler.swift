@@ -1,6 +1,7 @@
 import DemoSupport
 import GPUServeKit
 import Glibc
+import ModelFiles
 import Synchronization
 import Transport
 import Wire
@@ -121,8 +122,8 @@ extension CompletionText {
                 try await body.finish()
                 return
             case .failed(let problem):
-                let error = CompletionText.error(problem, type: "server_error", code: "model_unavailable")
-                try await body.write(CompletionText.event(error) + CompletionText.done)
+                let error = ErrorBody.event(dialect: .completions, message: problem, code: "model_unavailable")
+                try await body.write(error + CompletionText.done)
                 try await body.finish()
                 return
             }
@@ -134,10 +135,11 @@ extension CompletionText {
 extension ResponseStart {
     nonisolated(nonsending) consuming func send(_ refusal: CompletionCall.Refusal) async throws(TransportError) {
         let type = refusal.status < 500 ? "invalid_request_error" : "server_error"
-        let body = CompletionText.error(refusal.message, type: type, param: refusal.param, code: refusal.code)
+        let body = ErrorBody.json(
+            dialect: .completions, message: refusal.message, type: type, code: refusal.code, param: refusal.param)
         var fields = HTTPFields.json
         if refusal.status == 503 { fields.add("Retry-After", "1") }
-        try await send(status: refusal.status, fields: fields, body: Array(body.utf8))
+        try await send(status: refusal.status, fields: fields, body: body)
     }
 }
 

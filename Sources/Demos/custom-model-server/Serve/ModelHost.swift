@@ -1,7 +1,9 @@
 import CPosix
 import Dispatch
 import GPUServeKit
+import ModelFiles
 import Synchronization
+import Tokens
 import Transport
 
 /// The model's life in this process: in memory and running, or asleep, its weights, tokenizer and cache given back to the

@@ -1,3 +1,5 @@
+import Tokens
+
 /// What the server knows of its model when a request arrives. Keeps the model's memory alive.
 struct ServedModel: Sendable {
     let name: String

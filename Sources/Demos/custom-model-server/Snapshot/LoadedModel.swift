@@ -1,4 +1,6 @@
 import GPUServeKit
+import ModelFiles
+import Tokens
 
 /// A model in memory, ready to run: its form, its weights, its tokenizer. Keeps the memory alive.
 struct LoadedModel: Sendable {
@@ -8,9 +10,6 @@ struct LoadedModel: Sendable {
     let template: ChatTemplate?
     /// What the weights and tables lie in.
     private let windows: [HostWindow]
-
-    /// The name of the region that holds the tokenizer's tables.
-    static let tokenizerRegion = "server.tokenizer"
 
     /// The model that a restore brought onto a host.
     ///
@@ -25,11 +24,13 @@ struct LoadedModel: Sendable {
         weights = try Weights(shape) { name in
             regions[name].map { (UnsafeRawPointer($0.window.base), $0.description) }
         }
-        guard let tables = regions[Self.tokenizerRegion]?.window else {
-            throw ModelError(.missingTensor, "the model has no region \(Self.tokenizerRegion)")
+        guard let tables = regions[ModelSource.tokenizerRegion]?.window else {
+            throw ModelError(.missingTensor, "the model has no region \(ModelSource.tokenizerRegion)")
         }
-        tokenizer = Tokenizer(
-            tables: try TokenizerTables(UnsafeRawBufferPointer(start: tables.base, count: tables.byteCount)))
+        do {
+            let bytes = UnsafeRawBufferPointer(start: tables.base, count: tables.byteCount)
+            tokenizer = Tokenizer(tables: try TokenizerTables(bytes))
+        } catch { throw ModelError(error) }
         guard tokenizer.tables.tokenCount == shape.vocabularyCount else {
             throw ModelError(
                 .wrongShape,

@@ -1,6 +1,7 @@
 import DemoSupport
 import GPUServeKit
 import Glibc
+import ModelFiles
 import Transport
 
 /// Brings a model into memory: from its snapshot, which is made first when the store has none of this very file.
@@ -31,7 +32,9 @@ struct ModelStart {
     }
 
     private func create(in store: any SnapshotStore) async throws -> SnapshotID {
-        let source = try ModelSource(path: path)
+        let source = try await ModelSource(path: path)
+        // What cannot be run is refused before a snapshot is made of it.
+        do { try Weights.check(source) } catch { throw error.at(file: path) }
         return try await store.create(from: source, SnapshotOptions(name: name, facts: ["model_file": try stamp()])).id
     }
 
@@ -43,11 +46,15 @@ struct ModelStart {
         return nil
     }
 
+    /// Of all files that the snapshot depends on.
     private func stamp() throws(ModelError) -> String {
         guard let stamp = FileStamp.of(path) else {
             throw ModelError(.missingTensor, "\(path): \(String(cString: strerror(errno)))")
         }
-        return "v\(ModelCard.version):\(stamp)"
+        guard let folder = ModelFiles.folder(of: path) else { return "v\(ModelCard.version):\(stamp)" }
+        let stamps = ModelFiles.names.map { FileStamp.of("\(folder)/\($0)") ?? "none" }
+        let all = ([stamp] + stamps).joined(separator: " ")
+        return "v\(ModelCard.version):\(ContentHash(of: Array(all.utf8)))"
     }
 }
 

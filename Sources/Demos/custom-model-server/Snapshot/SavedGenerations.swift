@@ -1,4 +1,5 @@
 import GPUServeKit
+import ModelFiles
 import Wire
 
 /// Generations in flight as a snapshot: what the next token of each depends on. Keys and values are regions, the rest is JSON

@@ -1,5 +1,6 @@
 import CModelKernels
 import GPUServeKit
+import ModelFiles
 
 /// A LoRA adapter, fitted to the model: what is added to which of its matrices.
 struct Adapter: Sendable {
@@ -16,13 +17,6 @@ struct Adapter: Sendable {
     /// By the name of the model's matrix.
     private let changes: [String: Change]
 
-    /// PEFT's names of a layer's matrices, and GGUF's.
-    private static let kinds = [
-        "self_attn.q_proj": "attn_q", "self_attn.k_proj": "attn_k", "self_attn.v_proj": "attn_v",
-        "self_attn.o_proj": "attn_output", "mlp.gate_proj": "ffn_gate", "mlp.up_proj": "ffn_up",
-        "mlp.down_proj": "ffn_down",
-    ]
-
     /// - Parameters:
     ///   - base: what adapters call the model.
     ///   - shape, matrices: the model's.
@@ -37,11 +31,8 @@ struct Adapter: Sendable {
         (rank, scale) = (file.rank, file.scale)
         var changes: [String: Change] = [:]
         for pair in file.pairs {
-            // model.layers.7.self_attn.v_proj
-            let parts = pair.module.split(separator: ".").map { String($0) }
-            let kind = parts.count == 5 ? Self.kinds["\(parts[3]).\(parts[4])"] ?? "" : ""
-            let name = parts.count == 5 ? "blk.\(parts[2]).\(kind).weight" : ""
-            guard pair.module.hasPrefix("model.layers."), let matrix = matrices.first(where: { $0.name == name }) else {
+            let name = TensorName.gguf(module: pair.module)
+            guard let name, let matrix = matrices.first(where: { $0.name == name }), matrix.shape.count == 2 else {
                 throw ModelError(.badAdapter, "tensor \(pair.a.name) is for a matrix that the model does not have")
             }
             let (rows, columns) = (matrix.shape[0], matrix.shape[1])
@@ -51,7 +42,7 @@ struct Adapter: Sendable {
             let b = Self.floats(pair.b)
             changes[name] = Change(
                 name: pair.b.name, rows: rows, columns: columns, a: Self.floats(pair.a),
-                b: kind == "attn_q" || kind == "attn_k" ? Self.pairedRows(b, shape, rank) : b)
+                b: TensorName.isTurned(name) ? Self.pairedRows(b, shape.headSize, rank) : b)
         }
         self.changes = changes
     }
@@ -95,11 +86,10 @@ struct Adapter: Sendable {
         }
     }
 
-    /// Rows of queries and keys lie as halves of a head in PEFT's files, as pairs of neighbours in GGUF's.
-    private static func pairedRows(_ b: [Float], _ shape: ModelShape, _ rank: Int) -> [Float] {
+    /// Rows of what PEFT's files have, in the order of the matrices here.
+    private static func pairedRows(_ b: [Float], _ headSize: Int, _ rank: Int) -> [Float] {
         (0..<b.count / rank).flatMap { row in
-            let (head, place) = row.quotientAndRemainder(dividingBy: shape.headSize)
-            let source = head * shape.headSize + place % 2 * (shape.headSize / 2) + place / 2
+            let source = TensorName.halvesRow(row, headSize: headSize)
             return b[source * rank..<(source + 1) * rank]
         }
     }

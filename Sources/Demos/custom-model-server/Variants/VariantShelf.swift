@@ -1,5 +1,6 @@
 import GPUServeKit
 import Glibc
+import ModelFiles
 
 /// The variants of the base: adapters in a directory, merged on demand into delta snapshots that share the base's chunks, and
 /// dropped again, least recently used first, when they would take more than a budget.

@@ -2,7 +2,7 @@ internal import Wire
 
 /// The header of a GGUF file, versions 2 and 3 (ggml's docs/gguf.md): counts, key-value pairs, tensor infos, then the
 /// tensors at aligned offsets.
-struct GGUFHeader: Sendable, Hashable {
+struct GGUFHeader: Sendable {
     struct Tensor: Sendable, Hashable {
         var name: String
         var dtype: DataType
@@ -16,8 +16,7 @@ struct GGUFHeader: Sendable, Hashable {
     var tensors: [Tensor]
     /// Where the tensors begin.
     var dataStart: Int
-    /// The values of `general.architecture` and `general.name`, where they are there.
-    var facts: [String: String]
+    var metadata: GGUFMetadata
 
     /// Reads the header from the first bytes of a file of `fileBytes`; nil when it needs more of them.
     ///
@@ -35,39 +34,10 @@ struct GGUFHeader: Sendable, Hashable {
     }
 }
 
-/// Reads a GGUF header once, front to back.
-private struct GGUFReader {
-    enum Stop: Error {
-        /// The file goes on where the given bytes end.
-        case needsMore
-        case failed(SnapshotError)
-    }
-
-    let bytes: [UInt8]
-    let fileBytes: Int
-    let limits: Limits
-    private var position = 0
-    private var alignment = 32
-
-    init(bytes: [UInt8], fileBytes: Int, limits: Limits) {
-        self.bytes = bytes
-        self.fileBytes = fileBytes
-        self.limits = limits
-    }
-
-    mutating func header() throws(Stop) -> GGUFHeader {
-        guard try string(byteCount: 4) == "GGUF" else { throw malformed("a GGUF file begins with 'GGUF'", at: 0) }
-        let version = try UInt32(integer(4))
-        guard version == 2 || version == 3 else {
-            let note = version & 0xFFFF == 0 ? " (a file for big-endian machines?)" : ""
-            throw .failed(
-                SnapshotError(.unsupportedSource, "GGUF version \(version)\(note); 2 and 3 are read", offset: 4))
-        }
-        // The least that a tensor info and a pair can take.
-        let tensorCount = try count(least: 24, of: "tensors", limit: limits.tensorCount)
-        let pairCount = try count(least: 13, of: "key-value pairs", limit: limits.tensorCount)
-        var facts: [String: String] = [:]
-        for _ in 0..<pairCount { try pair(&facts) }
+extension GGUFReader {
+    fileprivate mutating func header() throws(Stop) -> GGUFHeader {
+        let (tensorCount, pairs) = try metadata()
+        let alignment = try alignment(pairs)
         var infos: [(tensor: GGUFHeader.Tensor, offset: UInt64, at: Int)] = []
         var names: Set<String> = []
         for _ in 0..<tensorCount {
@@ -80,7 +50,7 @@ private struct GGUFReader {
         guard position <= Int.max - alignment else { throw malformed("the header does not fit", at: position) }
         let dataStart = position.roundedUp(to: alignment)
         var tensors: [GGUFHeader.Tensor] = []
-        for info in infos { tensors.append(try place(info, dataStart)) }
+        for info in infos { tensors.append(try place(info, dataStart, alignment)) }
         tensors.sort { ($0.range.lowerBound, $0.range.upperBound) < ($1.range.lowerBound, $1.range.upperBound) }
         var end = dataStart
         for tensor in tensors {
@@ -90,57 +60,19 @@ private struct GGUFReader {
             }
             end = tensor.range.upperBound
         }
-        return GGUFHeader(tensors: tensors, dataStart: min(dataStart, fileBytes), facts: facts)
+        return GGUFHeader(tensors: tensors, dataStart: min(dataStart, fileBytes), metadata: pairs)
     }
 
-    // MARK: Pairs
-
-    private mutating func pair(_ facts: inout [String: String]) throws(Stop) {
-        let key = try string()
-        let (at, type) = (position, try integer(4))
-        switch key {
-        case "general.alignment" where type == 4:
-            let value = try integer(4)
-            guard value >= 8, value <= 65_536, value & (value - 1) == 0 else {
-                throw malformed("general.alignment is \(value), not a power of two from 8 to 65536", at: at)
-            }
-            alignment = Int(value)
-        case "general.architecture" where type == 8, "general.name" where type == 8:
-            let value = try string()
-            // A fact is only for people: one that cannot be shown is left out.
-            if value.utf8.count <= 256 { facts[key] = value }
-        default: try skipValue(type: type, at: at, depth: 0)
+    /// What offsets of tensors are multiples of.
+    private func alignment(_ pairs: GGUFMetadata) throws(Stop) -> Int {
+        let key = "general.alignment"
+        guard let at = pairs.offset(key) else { return 32 }
+        guard let value = pairs.integer(key), value >= 8, value <= 65_536, value & (value - 1) == 0 else {
+            let shown = pairs.integer(key).map { "\($0)" } ?? "no whole number"
+            throw malformed("\(key) is \(shown), not a power of two from 8 to 65536", at: at)
         }
+        return value
     }
-
-    /// Bytes of a value of each plain type; 0 for strings and arrays.
-    private static let widths: [UInt64: Int] = [
-        0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 8: 0, 9: 0, 10: 8, 11: 8, 12: 8,
-    ]
-
-    private mutating func skipValue(type: UInt64, at: Int, depth: Int) throws(Stop) {
-        guard let width = GGUFReader.widths[type] else { throw malformed("unknown value type \(type)", at: at) }
-        switch type {
-        case 8: try skip(try length("a string"), of: "a string")
-        case 9:
-            guard depth < 4 else { throw malformed("arrays are nested too deep", at: at) }
-            let elementAt = position
-            let element = try integer(4)
-            guard let elementWidth = GGUFReader.widths[element] else {
-                throw malformed("unknown element type \(element)", at: elementAt)
-            }
-            let least = elementWidth > 0 ? elementWidth : element == 8 ? 8 : 12
-            let count = try count(least: least, of: "array elements", limit: .max)
-            if elementWidth > 0 {
-                try skip(count * elementWidth, of: "an array")
-            } else {
-                for _ in 0..<count { try skipValue(type: element, at: elementAt, depth: depth + 1) }
-            }
-        default: try skip(width, of: "a value")
-        }
-    }
-
-    // MARK: Tensors
 
     private mutating func tensorInfo() throws(Stop) -> (tensor: GGUFHeader.Tensor, offset: UInt64, at: Int) {
         let at = position
@@ -173,7 +105,7 @@ private struct GGUFReader {
     }
 
     private func place(
-        _ info: (tensor: GGUFHeader.Tensor, offset: UInt64, at: Int), _ dataStart: Int
+        _ info: (tensor: GGUFHeader.Tensor, offset: UInt64, at: Int), _ dataStart: Int, _ alignment: Int
     ) throws(Stop) -> GGUFHeader.Tensor {
         var tensor = info.tensor
         let shown = SafeName.show(tensor.name)
@@ -196,59 +128,5 @@ private struct GGUFReader {
         }
         tensor.range = dataStart + Int(info.offset)..<dataStart + Int(info.offset) + byteCount
         return tensor
-    }
-
-    // MARK: Reading
-
-    private mutating func take(_ count: Int, of what: String) throws(Stop) -> Int {
-        guard count <= fileBytes - position else {
-            throw .failed(
-                SnapshotError(
-                    .truncatedSource, "\(what) of \(count) bytes reaches beyond the file's \(fileBytes)",
-                    offset: position))
-        }
-        guard count <= limits.modelHeaderBytes - position else {
-            throw malformed("the header is longer than \(limits.modelHeaderBytes) bytes", at: position)
-        }
-        guard count <= bytes.count - position else { throw .needsMore }
-        position += count
-        return position - count
-    }
-
-    private mutating func skip(_ count: Int, of what: String) throws(Stop) { _ = try take(count, of: what) }
-
-    private mutating func integer(_ width: Int) throws(Stop) -> UInt64 {
-        let start = try take(width, of: "a number")
-        return (0..<width).reduce(0) { $0 | UInt64(bytes[start + $1]) << UInt64($1 * 8) }
-    }
-
-    private mutating func length(_ what: String) throws(Stop) -> Int {
-        let at = position
-        let length = try integer(8)
-        guard length <= UInt64(fileBytes) else {
-            throw malformed("\(what) says it has \(length) bytes and the file has \(fileBytes)", at: at)
-        }
-        return Int(length)
-    }
-
-    private mutating func string() throws(Stop) -> String { try string(byteCount: try length("a string")) }
-
-    private mutating func string(byteCount: Int) throws(Stop) -> String {
-        let start = try take(byteCount, of: "a string")
-        return String(decoding: bytes[start..<start + byteCount], as: UTF8.self)
-    }
-
-    /// A number of things that take at least `least` bytes each.
-    private mutating func count(least: Int, of what: String, limit: Int) throws(Stop) -> Int {
-        let at = position
-        let count = try integer(8)
-        guard count <= UInt64((fileBytes - position) / least), count <= UInt64(limit) else {
-            throw malformed("the file says it has \(count) \(what), which \(fileBytes) bytes cannot hold", at: at)
-        }
-        return Int(count)
-    }
-
-    private func malformed(_ detail: String, at offset: Int) -> Stop {
-        .failed(SnapshotError(.malformedSource, detail, offset: offset))
     }
 }

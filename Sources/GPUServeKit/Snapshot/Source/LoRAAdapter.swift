@@ -99,20 +99,10 @@ public struct LoRAAdapter: Sendable {
         var targets: [String]
 
         init(path: String, limits: Limits) async throws(SnapshotError) {
-            let file = try FileSource(paths: [path])
             func refuse(_ what: String, _ code: SnapshotError.Code = .unsupportedSource) -> SnapshotError {
                 SnapshotError(code, what, file: path)
             }
-            guard file.regions[0].byteCount <= limits.adapterConfigBytes else {
-                throw refuse("the file is longer than \(limits.adapterConfigBytes) bytes", .tooLarge)
-            }
-            let bytes = try await file.bytes(ofRegion: 0)
-            let json: JSONValue
-            do throws(WireError) {
-                json = try JSONValue.parse(bytes, limits: limits)
-            } catch {
-                throw SnapshotError(.malformedSource, "not JSON: \(error.detail)", file: path, offset: error.offset)
-            }
+            let json = try await FileSource.json(of: path, limits: limits)
             guard json["peft_type"]?.string == "LORA" else { throw refuse("peft_type is not LORA") }
             for key in ["use_dora", "fan_in_fan_out", "lora_bias"] where json[key]?.bool == true {
                 throw refuse("\(key) is not understood")

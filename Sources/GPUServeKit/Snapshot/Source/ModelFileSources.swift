@@ -59,6 +59,8 @@ public struct GGUFSource: SnapshotSource {
     public let hostState: [UInt8]?
     /// `source`, `general.architecture`, `general.name`.
     public let facts: [String: String]
+    /// What the file says beside its tensors.
+    public let metadata: GGUFMetadata
     private let places: FileRegions
 
     /// Opens the file. Throws `truncatedSource`, `malformedSource`, `unsupportedSource` or `unsafeName`, with file and
@@ -75,7 +77,10 @@ public struct GGUFSource: SnapshotSource {
             }
             places = FileRegions(files: [file], places: header.tensors.map { (0, $0.range.lowerBound) })
             hostState = try file.prefix(header.dataStart)
-            facts = header.facts.filter { Facts.isShort($0) }.merging(["source": "gguf"]) { $1 }
+            metadata = header.metadata
+            var facts = ["source": "gguf"]
+            for key in ["general.architecture", "general.name"] { facts[key] = header.metadata.string(key) }
+            self.facts = facts.filter { Facts.isShort($0) }
         } catch {
             throw error.at(file: path)
         }
@@ -123,6 +128,31 @@ public struct FileSource: SnapshotSource {
     /// Reads from the file.
     public func read(region index: Int, at offset: Int, into memory: MutableMemory) async throws(SnapshotError) {
         try await places.read(region: index, at: offset, into: memory)
+    }
+}
+
+extension FileSource {
+    /// The bytes of one small file.
+    ///
+    /// - Throws: `tooLarge` when it is longer than `limitBytes`, or the failure to open or read it, with the file.
+    public static func contents(of path: String, limitBytes: Int) async throws(SnapshotError) -> [UInt8] {
+        let file = try FileSource(paths: [path])
+        guard file.regions[0].byteCount <= limitBytes else {
+            throw SnapshotError(.tooLarge, "the file is longer than \(limitBytes) bytes", file: path)
+        }
+        return try await file.bytes(ofRegion: 0)
+    }
+
+    /// The JSON in a configuration file.
+    ///
+    /// - Throws: `malformedSource` with the offset when it is none; what `contents` throws.
+    public static func json(of path: String, limits: Limits = .standard) async throws(SnapshotError) -> JSONValue {
+        let bytes = try await contents(of: path, limitBytes: limits.modelConfigBytes)
+        do throws(WireError) {
+            return try JSONValue.parse(bytes, limits: limits)
+        } catch {
+            throw SnapshotError(.malformedSource, "not JSON: \(error.detail)", file: path, offset: error.offset)
+        }
     }
 }
 

@@ -27,11 +27,12 @@ extension SnapshotSource {
     /// None.
     public var deviceFacts: [String: String] { [:] }
 
-    /// All bytes of a region.
-    public func bytes(ofRegion index: Int) async throws(SnapshotError) -> [UInt8] {
-        let buffer = PageBuffer(byteCount: regions[index].byteCount)
-        let memory = buffer.memory[0..<regions[index].byteCount]
-        try await read(region: index, at: 0, into: memory)
+    /// The bytes of a region, or of a part of it, which must lie inside.
+    public func bytes(ofRegion index: Int, _ part: Range<Int>? = nil) async throws(SnapshotError) -> [UInt8] {
+        let part = part ?? 0..<regions[index].byteCount
+        let buffer = PageBuffer(byteCount: part.count)
+        let memory = buffer.memory[0..<part.count]
+        try await read(region: index, at: part.lowerBound, into: memory)
         return withExtendedLifetime(buffer) { [UInt8](memory.buffer) }
     }
 }

@@ -1,13 +1,13 @@
 /// Makes text of tokens' bytes: holds back half a character, and what may be the beginning of a stop sequence.
-struct TextAssembler: Sendable {
+package struct TextAssembler: Sendable {
     private let stops: [[UInt8]]
     private var held: [UInt8] = []
-    private(set) var isStopped = false
+    package private(set) var isStopped = false
 
-    init(stops: [String]) { self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty } }
+    package init(stops: [String]) { self.stops = stops.map { Array($0.utf8) }.filter { !$0.isEmpty } }
 
     /// Takes a token's bytes and returns what can be shown now.
-    mutating func append(_ bytes: [UInt8]) -> String {
+    package mutating func append(_ bytes: [UInt8]) -> String {
         guard !isStopped else { return "" }
         held += bytes
         for start in held.indices where stops.contains(where: { held[start...].starts(with: $0) }) {
@@ -28,7 +28,7 @@ struct TextAssembler: Sendable {
     }
 
     /// What was held back, at the end.
-    mutating func finish() -> String {
+    package mutating func finish() -> String {
         defer { held = [] }
         return String(decoding: held, as: UTF8.self)
     }

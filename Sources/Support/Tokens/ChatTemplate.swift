@@ -2,10 +2,12 @@
 ///
 /// Only ChatML is known: the file's Jinja template is recognised by its marks, not run, and its default system message is taken
 /// from it.
-struct ChatTemplate: Sendable {
-    struct Message: Sendable, Hashable {
-        var role: String
-        var content: String
+package struct ChatTemplate: Sendable {
+    package struct Message: Sendable, Hashable {
+        package var role: String
+        package var content: String
+
+        package init(role: String, content: String) { (self.role, self.content) = (role, content) }
     }
 
     private let tokenizer: Tokenizer
@@ -14,7 +16,7 @@ struct ChatTemplate: Sendable {
     private let defaultSystem: String?
 
     /// Nil when the template is no ChatML.
-    init?(_ template: String, _ tokenizer: Tokenizer) {
+    package init?(_ template: String, _ tokenizer: Tokenizer) {
         let (startMark, endMark) = ("<|im_start|>", "<|im_end|>")
         guard template.contains(startMark), let start = tokenizer.control(startMark),
             let end = tokenizer.control(endMark)
@@ -26,7 +28,7 @@ struct ChatTemplate: Sendable {
     }
 
     /// The conversation, and the beginning of the assistant's turn.
-    func tokens(_ messages: [Message]) -> [Int] {
+    package func tokens(_ messages: [Message]) -> [Int] {
         var messages = messages
         if let defaultSystem, messages.first?.role != "system" {
             messages.insert(Message(role: "system", content: defaultSystem), at: 0)

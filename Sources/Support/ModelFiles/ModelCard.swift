@@ -2,20 +2,20 @@ import Wire
 
 /// What a model's files say beside its tensors, in one form whichever files they were. It is the host's state of the model's
 /// snapshot, so that no start reads a header of 100,000 texts again.
-struct ModelCard: Sendable, Hashable {
+package struct ModelCard: Sendable, Hashable {
     /// Of this form, and of how the tokenizer's tables and the tensors lie in a snapshot.
-    static let version = 2
+    package static let version = 2
 
-    var shape: ModelShape
+    package var shape: ModelShape
     /// Jinja, as the file has it.
-    var chatTemplate: String?
+    package var chatTemplate: String?
 
     private static let names = ModelShape.Names(
         layers: "layers", width: "width", inner: "inner", heads: "heads", keyHeads: "key_heads", headSize: "head_size",
         vocabulary: "vocabulary", context: "context", ropeBase: "rope_base", epsilon: "epsilon")
 
     /// - Throws: `badState` when the bytes are no card of this version.
-    init(_ bytes: [UInt8]) throws(ModelError) {
+    package init(_ bytes: [UInt8]) throws(ModelError) {
         guard let json = try? JSONValue.parse(bytes), json["version"]?.int == Self.version else {
             throw ModelError(.badState, "the snapshot is not of a model as this version keeps it; delete it")
         }
@@ -23,7 +23,7 @@ struct ModelCard: Sendable, Hashable {
         chatTemplate = json["chat_template"]?.string
     }
 
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         let s = shape
         var template: [UInt8] = []
         if let chatTemplate {
@@ -38,7 +38,7 @@ struct ModelCard: Sendable, Hashable {
     }
 }
 
-extension JSONValue: ModelFacts {
+extension JSONValue: ModelNumbers {
     func integer(_ name: String) -> Int? { self[name]?.int }
     func float(_ name: String) -> Double? { self[name]?.double }
     func offset(_ name: String) -> Int? { self[name]?.offset }

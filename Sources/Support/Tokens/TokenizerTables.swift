@@ -3,11 +3,11 @@
 /// Little-endian 32-bit words: version, tokens, merge slots, pre-tokenizer, begin, end, unknown, flags; then the first token of
 /// each of 256 bytes; token starts (one more than tokens); merge slots of four words (left, right, rank, result; left is
 /// `empty` when free); then a kind a token as bytes, and the tokens' bytes.
-struct TokenizerTables: @unchecked Sendable {
+package struct TokenizerTables: @unchecked Sendable {
     // Never written after it was made or restored, so any thread may read it.
     private let words: UnsafePointer<UInt32>
     let byteCount: Int
-    let tokenCount: Int
+    package let tokenCount: Int
     private let slotMask: Int
     private let firsts: Int, starts: Int, slots: Int
     private let kinds: UnsafePointer<UInt8>
@@ -17,12 +17,14 @@ struct TokenizerTables: @unchecked Sendable {
     static let empty = UInt32.max
     static let headerWords = 8
 
-    enum Kind: UInt8 { case normal = 1, unknown, control, userDefined, unused, byte }
-    enum PreTokenizer: UInt32 { case gpt2, digitsApart }
+    /// As GGUF files number them.
+    package enum Kind: UInt8 { case normal = 1, unknown, control, userDefined, unused, byte }
+    /// How text is cut before tokens merge: by GPT-2's pattern, or after every digit was set apart.
+    package enum PreTokenizer: UInt32 { case gpt2, digitsApart }
 
-    /// - Throws: `malformedTokenizer` when the bytes are not tables of this version, whole.
-    init(_ bytes: UnsafeRawBufferPointer) throws(ModelError) {
-        func bad(_ what: String) -> ModelError { ModelError(.malformedTokenizer, "the tokenizer's tables: \(what)") }
+    /// - Throws: when the bytes are not tables of this version, whole.
+    package init(_ bytes: UnsafeRawBufferPointer) throws(TokenizerError) {
+        func bad(_ what: String) -> TokenizerError { TokenizerError("the tokenizer's tables: \(what)") }
         guard let base = bytes.baseAddress, bytes.count >= 4 * Self.headerWords, UInt(bitPattern: base) % 4 == 0 else {
             throw bad("too short")
         }
@@ -50,8 +52,8 @@ struct TokenizerTables: @unchecked Sendable {
 
     var preTokenizer: PreTokenizer { PreTokenizer(rawValue: words[3]) ?? .gpt2 }
     /// The token before every text, when the model wants one.
-    var beginToken: Int? { words[7] & 1 == 0 ? nil : token(words[4]) }
-    var endToken: Int? { token(words[5]) }
+    package var beginToken: Int? { words[7] & 1 == 0 ? nil : token(words[4]) }
+    package var endToken: Int? { token(words[5]) }
     var unknownToken: Int? { token(words[6]) }
 
     private func token(_ word: UInt32) -> Int? { Int(word) < tokenCount ? Int(word) : nil }
@@ -59,7 +61,7 @@ struct TokenizerTables: @unchecked Sendable {
     /// The token that a byte alone is; nil when the vocabulary has none.
     func first(_ byte: UInt8) -> Int? { token(words[firsts + Int(byte)]) }
 
-    func kind(_ id: Int) -> Kind { Kind(rawValue: kinds[id]) ?? .normal }
+    package func kind(_ id: Int) -> Kind { Kind(rawValue: kinds[id]) ?? .normal }
 
     /// What a token stands for.
     func bytes(_ id: Int) -> UnsafeBufferPointer<UInt8> {

@@ -1,21 +1,21 @@
 /// Cuts text into the pieces inside which tokens merge, as GPT-2's pattern does:
 /// `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`, after every digit was set apart when
 /// the model wants that.
-struct PreTokenizer {
+package struct PreTokenizer {
     private enum Class { case letter, number, blank, other }
 
     private let scalars: [Unicode.Scalar]
     private let classes: [Class]
     private let digitsApart: Bool
 
-    init(_ text: String, digitsApart: Bool) {
+    package init(_ text: String, digitsApart: Bool) {
         scalars = Array(text.unicodeScalars)
         classes = scalars.map(Self.classify)
         self.digitsApart = digitsApart
     }
 
     /// Calls `piece` with the UTF-8 bytes of each piece, in order.
-    func forEach(_ piece: ([UInt8]) -> Void) {
+    package func forEach(_ piece: ([UInt8]) -> Void) {
         var start = 0
         while start < scalars.count {
             let end = end(of: start)

@@ -1,28 +1,55 @@
 /// Byte-level BPE: text to tokens and back.
-struct Tokenizer: Sendable {
-    let tables: TokenizerTables
+package struct Tokenizer: Sendable {
+    package let tables: TokenizerTables
+    /// Tokens that text never merges into but that stand for themselves wherever they occur, the longest first.
+    private let whole: [(bytes: [UInt8], token: Int)]
+
+    package init(tables: TokenizerTables) {
+        self.tables = tables
+        whole = (0..<tables.tokenCount).filter { tables.kind($0) == .userDefined && !tables.bytes($0).isEmpty }
+            .map { (Array(tables.bytes($0)), $0) }.sorted { $0.bytes.count > $1.bytes.count }
+    }
 
     /// The tokens of plain text. What looks like a control token in it is text like any other: a prompt cannot end its own
     /// turn.
-    func encode(_ text: String) -> [Int] {
+    package func encode(_ text: String) -> [Int] {
         var tokens: [Int] = []
         var merger = Merger()
-        let pieces = PreTokenizer(text, digitsApart: tables.preTokenizer == .digitsApart)
-        pieces.forEach { piece in merger.append(piece, tables, to: &tokens) }
+        func merge(_ text: String) {
+            let pieces = PreTokenizer(text, digitsApart: tables.preTokenizer == .digitsApart)
+            pieces.forEach { piece in merger.append(piece, tables, to: &tokens) }
+        }
+        guard !whole.isEmpty else {
+            merge(text)
+            return tokens
+        }
+        let bytes = Array(text.utf8)
+        var (start, position) = (0, 0)
+        while position < bytes.count {
+            guard let found = whole.first(where: { bytes[position...].starts(with: $0.bytes) }) else {
+                position += 1
+                continue
+            }
+            merge(String(decoding: bytes[start..<position], as: UTF8.self))
+            tokens.append(found.token)
+            position += found.bytes.count
+            start = position
+        }
+        merge(String(decoding: bytes[start...], as: UTF8.self))
         return tokens
     }
 
     /// The control token written `text`.
-    func control(_ text: String) -> Int? {
+    package func control(_ text: String) -> Int? {
         (0..<tables.tokenCount).first { id in
             tables.kind(id) == .control && tables.bytes(id).elementsEqual(text.utf8)
         }
     }
 
     /// The bytes that a token stands for; none for control tokens.
-    func bytes(_ token: Int) -> [UInt8] { tables.kind(token) == .control ? [] : Array(tables.bytes(token)) }
+    package func bytes(_ token: Int) -> [UInt8] { tables.kind(token) == .control ? [] : Array(tables.bytes(token)) }
 
-    func decode(_ tokens: [Int]) -> String { String(decoding: tokens.flatMap { bytes($0) }, as: UTF8.self) }
+    package func decode(_ tokens: [Int]) -> String { String(decoding: tokens.flatMap { bytes($0) }, as: UTF8.self) }
 }
 
 /// Merges the bytes of a piece, earliest merge first, in n log n for pieces of any length.
