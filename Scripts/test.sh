@@ -69,6 +69,8 @@ finish() {
 [ "$tier" != all ] || check browser Scripts/setup.sh browser
 # With it in place the model server's logits are compared with transformers' as well.
 [ "$tier" != all ] || check reference Scripts/venv.sh reference
+# With it in place the daemon deploys it.
+[ "$tier" != all ] || check vllm Scripts/venv.sh vllm
 check lint make --no-print-directory lint
 step build swift build --build-tests || {
     failed=$((failed + 1))

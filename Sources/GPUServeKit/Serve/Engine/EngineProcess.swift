@@ -49,9 +49,10 @@ public final class EngineProcess: Sendable {
     ///   - environment: all of its variables.
     ///   - logPath: what it prints is added here.
     ///   - directory: where it runs.
+    ///   - hasIOUring: whether it may use io_uring, whose memory cannot be put into an image.
     public static func start(
         program: String, arguments: [String], environment: [String: String], logPath: String, directory: String,
-        on host: EngineHost
+        hasIOUring: Bool = true, on host: EngineHost
     ) async throws(ReplicaFailure) -> EngineProcess {
         let made: Result<EngineProcess, ReplicaFailure> = await host.run {
             let log = open(logPath, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
@@ -61,7 +62,8 @@ public final class EngineProcess: Sendable {
             var variables: [UnsafeMutablePointer<CChar>?] =
                 environment.sorted { $0.key < $1.key }.map { strdup("\($0.key)=\($0.value)") } + [nil]
             defer { for word in words + variables { free(word) } }
-            let pid = cposix_spawn_engine(program, &words, &variables, log, directory)
+            let pid = cposix_spawn_engine(
+                program, &words, &variables, log, directory, hasIOUring ? 0 : Int32(CPOSIX_WITHOUT_IO_URING))
             guard pid > 0 else { return .failure(failure(-pid, "\(program) cannot be started")) }
             return .success(watched(pid, host))
         }

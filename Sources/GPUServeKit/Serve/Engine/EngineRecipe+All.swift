@@ -23,6 +23,7 @@ extension EngineRecipe {
         recipe.sleepCalls = [EngineCall("/sleep?level=1")]
         recipe.wakeCalls = [EngineCall("/wake_up")]
         recipe.tiers = [.inPlace, .suspended, .processSnapshot]
+        recipe.avoidsIOUring = true
         recipe.tokenCounters = ("vllm:prompt_tokens_total", "vllm:generation_tokens_total")
         recipe.loadAdapter = EngineCall(
             "/v1/load_lora_adapter", body: #"{"lora_name":"{name}","lora_path":"{path}"}"#)
@@ -30,7 +31,7 @@ extension EngineRecipe {
             "the sleep endpoints exist only with VLLM_SERVER_DEV_MODE=1 and must not be reachable by clients",
             "a level-1 sleep pins host memory of the model's size; CUDA graphs stay on the device",
             "sleep mode needs CUDA: on a CPU only the deeper tiers are there",
-            "io_uring (uvloop) keeps CRIU from dumping it: kernel.io_uring_disabled=2",
+            "its event loop (uvloop) takes io_uring, which CRIU cannot dump: it is started without",
             "without .pyc files a start takes 2 to 4 minutes instead of one",
         ]
         return recipe
@@ -44,6 +45,7 @@ extension EngineRecipe {
         recipe.sleepCalls = [EngineCall("/release_memory_occupation", body: #"{"tags":["weights","kv_cache"]}"#)]
         recipe.wakeCalls = [EngineCall("/resume_memory_occupation", body: #"{"tags":["weights","kv_cache"]}"#)]
         recipe.tiers = [.inPlace, .suspended, .processSnapshot]
+        recipe.avoidsIOUring = true
         recipe.tokenCounters = ("sglang:prompt_tokens_total", "sglang:generation_tokens_total")
         recipe.loadAdapter = EngineCall("/load_lora_adapter", body: #"{"lora_name":"{name}","lora_path":"{path}"}"#)
         recipe.traps = [

@@ -22,6 +22,8 @@ public struct EngineRecipe: Sendable {
     public var wakeCalls: [EngineCall] = []
     /// The ways of sleeping that the engine allows.
     public var tiers: [SleepTier] = [.suspended]
+    /// Whether its event loop takes io_uring where there is one, which keeps it out of images: then it is to find none.
+    public var avoidsIOUring = false
     /// Whether the model is asked for by the deployment's name; otherwise by what was given as `--model`.
     public var servesDeploymentName = true
     /// Whether `/v1/completions` is there for the canary; otherwise `/v1/chat/completions`.

@@ -72,7 +72,8 @@ extension Deployment {
         let process = try await EngineProcess.start(
             program: program, arguments: recipe.arguments(request), environment: environment,
             logPath: surroundings.directory.logPath(name, replica: replica.number),
-            directory: surroundings.directory.directory(of: name), on: surroundings.host)
+            directory: surroundings.directory.directory(of: name), hasIOUring: !recipe.avoidsIOUring,
+            on: surroundings.host)
         replica.process = process
         replica.port = port
         writeFact(replica)

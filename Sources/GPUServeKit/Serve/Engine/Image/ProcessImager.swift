@@ -110,6 +110,10 @@ struct ProcessImager: Sendable {
             return ReplicaFailure(
                 .notPermitted, "\(what); it needs root, or CAP_CHECKPOINT_RESTORE with CAP_SYS_PTRACE")
         }
+        if text.contains("[io_uring]") {
+            return ReplicaFailure(
+                code, "\(what); it uses io_uring: start it without, or set kernel.io_uring_disabled=2")
+        }
         if text.contains("No space left") { return ReplicaFailure(.diskFull, what) }
         return ReplicaFailure(code, what)
     }
