@@ -63,8 +63,11 @@ public struct Bandwidths: Sendable, Hashable {
                 near.size = size
                 guard let found = seen[near], !found.isEmpty else { continue }
                 let fixed = fixed_ms[kind.choice] ?? 1
-                // Of an even number the lower one of the middle: what goes wrong makes a restore longer, not shorter.
-                return found.map { $0.scaled(to: Double(byteCount), fixed) }.sorted()[(found.count - 1) / 2]
+                let times_ms = found.map { $0.scaled(to: Double(byteCount), fixed) }.sorted()
+                let (low, high) = (times_ms[(times_ms.count - 1) / 2], times_ms[times_ms.count / 2])
+                // Between two speeds that restores take in turns the mean, or each would be expected at the other's; of a stall
+                // and none the lower one: what goes wrong makes a restore longer, not shorter.
+                return high <= 2 * low ? (low + high) / 2 : low
             }
         }
         return nil
@@ -82,8 +85,8 @@ struct RestoreKind: Sendable, Hashable {
 
     /// So that the kinds there can be are few enough to be kept in a small file.
     static let largestSize = 15
-    /// Restores of one kind that are remembered: the last ones.
-    static let mostSeen = 5
+    /// Restores of one kind that are remembered: the last ones, an even number (see `Bandwidths.expected_ms`).
+    static let mostSeen = 6
 
     /// Nil when no tier gives nine tenths of the bytes: such a restore tells of no other.
     init?(_ choice: RestoreChoice, _ bytes: TierBytes, isOnHost: Bool) {

@@ -71,11 +71,21 @@ import Transport
         for (took_ms, expected_ms) in [
             // The first one stalled, as the first of a process may.
             (1000.0, 1000.0), (100, 100), (101, 101), (2000, 101), (102, 102), (3000, 102),
-            // It got slower for good: the last five count.
-            (200, 200), (201, 201), (202, 201), (203, 202),
+            // It got slower for good: the last six count.
+            (200, 151), (201, 200.5), (202, 201.5), (203, 201.5),
         ] {
             bandwidths.learn(from: Self.report(.full, .pageCache, 500_000_000, took_ms), isOnHost: true)
             #expect(bandwidths.expected_ms(kind, 500_000_000) == expected_ms, "after \(took_ms)")
+        }
+    }
+
+    @Test func `restores that take two speeds in turns are expected between them`() {
+        var bandwidths = Bandwidths.standard
+        let kind = RestoreKind(.delta, .pageCache, size: 2, isOnHost: true)
+        for round in 0..<12 {
+            let took_ms = round % 2 == 0 ? 5.0 : 8.0
+            if round >= 6 { #expect(bandwidths.expected_ms(kind, 8_000_000) == 6.5, "in round \(round)") }
+            bandwidths.learn(from: Self.report(.delta, .pageCache, 8_000_000, took_ms), isOnHost: true)
         }
     }
 
