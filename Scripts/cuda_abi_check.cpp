@@ -42,8 +42,21 @@ static_assert(sizeof(CUmemAllocationProp) == sizeof(ccuda_mem_prop));
 static_assert(offsetof(CUmemAllocationProp, location) == offsetof(ccuda_mem_prop, location));
 static_assert(sizeof(CUmemAccessDesc) == sizeof(ccuda_mem_access));
 static_assert(offsetof(CUmemAccessDesc, flags) == offsetof(ccuda_mem_access, flags));
+static_assert(sizeof(CUcheckpointLockArgs) == sizeof(ccuda_lock_args));
+static_assert(offsetof(CUcheckpointLockArgs, timeoutMs) == offsetof(ccuda_lock_args, timeout_ms));
+static_assert(sizeof(CUcheckpointCheckpointArgs) == sizeof(ccuda_checkpoint_args));
+static_assert(sizeof(CUcheckpointUnlockArgs) == sizeof(ccuda_checkpoint_args));
+static_assert(sizeof(CUcheckpointRestoreArgs) == sizeof(ccuda_restore_args));
+#if CUDA_VERSION >= 13000
+static_assert(sizeof(CUcheckpointGpuPair) == sizeof(ccuda_gpu_pair));
+static_assert(offsetof(CUcheckpointGpuPair, newUuid) == offsetof(ccuda_gpu_pair, to));
+static_assert(offsetof(CUcheckpointRestoreArgs, gpuPairs) == offsetof(ccuda_restore_args, pairs));
+static_assert(offsetof(CUcheckpointRestoreArgs, gpuPairsCount) == offsetof(ccuda_restore_args, pair_count));
+#endif
 
 // The numbers that Swift uses.
+static_assert(CU_PROCESS_STATE_RUNNING == 0 && CU_PROCESS_STATE_LOCKED == 1);
+static_assert(CU_PROCESS_STATE_CHECKPOINTED == 2 && CU_PROCESS_STATE_FAILED == 3);
 static_assert(CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT == 40 && CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR == 75);
 static_assert(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR == 76);
 static_assert(CU_DEVICE_ATTRIBUTE_VIRTUAL_MEMORY_MANAGEMENT_SUPPORTED == 102);

@@ -257,4 +257,5 @@ void fake_cuda_table(ccuda_table *table) {
     table->ctxEnablePeerAccess = fake_ctx_enable_peer_access;
     fake_fill_memory(table);
     fake_fill_work(table);
+    fake_fill_processes(table);
 }

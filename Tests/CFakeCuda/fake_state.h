@@ -4,10 +4,10 @@
 #include <pthread.h>
 
 enum { SUCCESS = 0, INVALID_VALUE = 1, OUT_OF_MEMORY = 2, NOT_INITIALIZED = 3, NO_DEVICE = 100, INVALID_DEVICE = 101,
-       INVALID_IMAGE = 200, INVALID_CONTEXT = 201, INVALID_PTX = 218, INVALID_HANDLE = 400, NOT_FOUND = 500,
+       INVALID_IMAGE = 200, INVALID_CONTEXT = 201, INVALID_PTX = 218, INVALID_HANDLE = 400, ILLEGAL_STATE = 401, NOT_FOUND = 500,
        NOT_READY = 600, ALREADY_ENABLED = 704, LAUNCH_FAILED = 719 };
 
-enum { GRANULARITY = 2 << 20, MAX_DEVICES = 4 };
+enum { GRANULARITY = 2 << 20, MAX_DEVICES = 4, MAX_PROCESSES = 8 };
 
 typedef enum { LINEAR, RESERVATION, PHYSICAL, MAPPING, PINNED, STREAM, EVENT, MODULE, FUNCTION, KIND_COUNT } object_kind;
 
@@ -47,10 +47,16 @@ typedef struct {
 } device_state;
 
 typedef struct {
+    int pid, device, state, busy_count;
+    size_t bytes;
+} process_state;
+
+typedef struct {
     pthread_mutex_t lock;
     fake_cuda_options options;
     int is_initialized;
     device_state devices[MAX_DEVICES];
+    process_state processes[MAX_PROCESSES];
     object *objects;
     long live[KIND_COUNT];
     size_t used[MAX_DEVICES];
@@ -90,3 +96,4 @@ void fake_run_device(int device);
 
 void fake_fill_memory(ccuda_table *table);
 void fake_fill_work(ccuda_table *table);
+void fake_fill_processes(ccuda_table *table);

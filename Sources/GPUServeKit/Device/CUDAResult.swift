@@ -3,8 +3,10 @@ struct CUDAResult: RawRepresentable, Sendable, Hashable {
     let rawValue: Int32
 
     static let success = CUDAResult(rawValue: 0)
+    static let notInitialized = CUDAResult(rawValue: 3)
     static let noDevice = CUDAResult(rawValue: 100)
     static let peerAccessAlreadyEnabled = CUDAResult(rawValue: 704)
+    static let operatingSystem = CUDAResult(rawValue: 304)
     static let notReady = CUDAResult(rawValue: 600)
 
     var name: String {

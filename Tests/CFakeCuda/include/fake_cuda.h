@@ -49,3 +49,19 @@ long fake_cuda_hazard_count(void);
 
 /// Work that is queued and has not run.
 long fake_cuda_queued_count(void);
+
+/// Another process that uses the fake driver: it runs, with so many bytes on a device.
+void fake_cuda_add_process(int pid, int device, size_t bytes);
+
+/// Lets its next `count` locks run into their time limit, as work that does not end would.
+void fake_cuda_keep_busy(int pid, int count);
+
+/// As `CUprocessState`; -1 for none.
+int fake_cuda_process_state(int pid);
+void fake_cuda_set_process_state(int pid, int state);
+
+/// The device that it is on, or was on when it was checkpointed.
+int fake_cuda_process_device(int pid);
+
+/// Bytes in use on a device, by processes and by this one.
+size_t fake_cuda_used_bytes(int device);

@@ -74,4 +74,12 @@
     X(funcLoad, cuFuncLoad, cuFuncLoad, 12040, 0, (ccuda_handle function))                                        \
     X(launchKernel, cuLaunchKernel, cuLaunchKernel, 4000, 1,                                                      \
       (ccuda_handle function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y,  \
-       unsigned block_z, unsigned shared_bytes, ccuda_handle stream, void **parameters, void **extra))
+       unsigned block_z, unsigned shared_bytes, ccuda_handle stream, void **parameters, void **extra))               \
+    X(processGetState, cuCheckpointProcessGetState, cuCheckpointProcessGetState, 12080, 0, (int pid, int *state))    \
+    X(processLock, cuCheckpointProcessLock, cuCheckpointProcessLock, 12080, 0, (int pid, ccuda_lock_args *arguments))\
+    X(processCheckpoint, cuCheckpointProcessCheckpoint, cuCheckpointProcessCheckpoint, 12080, 0,                     \
+      (int pid, ccuda_checkpoint_args *arguments))                                                                   \
+    X(processRestore, cuCheckpointProcessRestore, cuCheckpointProcessRestore, 12080, 0,                              \
+      (int pid, ccuda_restore_args *arguments))                                                                      \
+    X(processUnlock, cuCheckpointProcessUnlock, cuCheckpointProcessUnlock, 12080, 0,                                 \
+      (int pid, ccuda_checkpoint_args *arguments))

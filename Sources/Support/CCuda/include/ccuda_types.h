@@ -45,6 +45,35 @@ typedef struct {
     int32_t flags;
 } ccuda_mem_access;
 
+/// CUcheckpointLockArgs, 64 bytes. `timeout_ms` 0 waits without end.
+typedef struct {
+    uint32_t timeout_ms;
+    uint32_t reserved0;
+    uint64_t reserved1[7];
+} ccuda_lock_args;
+
+/// CUcheckpointCheckpointArgs and CUcheckpointUnlockArgs, 64 bytes of zeros.
+typedef struct {
+    uint64_t reserved[8];
+} ccuda_checkpoint_args;
+
+/// CUcheckpointGpuPair (13.0): where what was on one device goes.
+typedef struct {
+    ccuda_uuid from;
+    ccuda_uuid to;
+} ccuda_gpu_pair;
+
+/// CUcheckpointRestoreArgs, 64 bytes: of 13.0; 12.8 and 12.9 want zeros.
+typedef struct {
+    ccuda_gpu_pair *pairs;
+    uint32_t pair_count;
+    uint8_t reserved0[44];
+    uint64_t reserved1;
+} ccuda_restore_args;
+
+_Static_assert(sizeof(ccuda_lock_args) == 64, "CUcheckpointLockArgs is 64 bytes");
+_Static_assert(sizeof(ccuda_checkpoint_args) == 64, "CUcheckpointCheckpointArgs is 64 bytes");
+_Static_assert(sizeof(ccuda_restore_args) == 64, "CUcheckpointRestoreArgs is 64 bytes");
 _Static_assert(sizeof(ccuda_mem_prop) == 32, "CUmemAllocationProp is 32 bytes");
 _Static_assert(sizeof(ccuda_mem_access) == 12, "CUmemAccessDesc is 12 bytes");
 _Static_assert(sizeof(ccuda_handle) == sizeof(void *), "handles are pointers in the driver's header");
