@@ -288,6 +288,8 @@ public struct Limits: Sendable, Hashable {
     public var modelIndexBytes = 64 * 1024 * 1024
     /// How long an engine that is asked to end gets before it is made to.
     public var engineGrace_ms = 5_000
+    /// How long an engine that is taken off its devices may still work on them.
+    public var deviceLock_ms = 10_000
     /// Longest wait for an engine to wake from a tier that keeps its process, and for a canary then.
     public var engineWake_ms = 60_000
 

@@ -41,7 +41,7 @@ import Testing
         ] { #expect(text.contains(words), "\(words)") }
     }
 
-    @Test func `times follow from bandwidths and from what starts took`() {
+    @Test func `times follow from bandwidths and from what starts took`() throws {
         var bandwidths = Bandwidths.standard
         bandwidths.bytesPerSecond[.disk] = 2e9
         bandwidths.upload_bytesPerSecond = 20e9
@@ -49,7 +49,8 @@ import Testing
         let times = Dictionary(uniqueKeysWithValues: plan.predictions.map { ($0.tier, $0.time_ms) })
         #expect(times[.cold] == 100 + 40_000 + 70_550)
         #expect(times[.inPlace] == 100 + 1763)
-        #expect(times[.suspended] == nil, "a frozen process keeps its device memory")
+        let (frozen, asleep) = (try #require(times[.suspended]), try #require(times[.inPlace]))
+        #expect(frozen >= asleep, "the driver moves all of the devices' memory, not the weights alone")
         #expect(plan.lines.joined().contains("bandwidths kept of this machine"))
     }
 

@@ -90,7 +90,10 @@ public struct DeploymentPlan: Sendable, Hashable {
             let time_ms: Double =
                 switch tier {
                 case .inPlace: canary_ms + upload_ms
-                case .suspended: canary_ms
+                // The driver brings back all that the process had on its devices, and not the weights alone.
+                case .suspended:
+                    canary_ms
+                        + (need.deviceCount == 0 ? 0 : moving_ms(need.bytesPerPlace, bandwidths.upload_bytesPerSecond))
                 case .processSnapshot:
                     canary_ms + moving_ms(need.bytesPerPlace, bandwidths.bytesPerSecond[.pageCache])
                 case .kitSnapshot: canary_ms + max(cached_ms, upload_ms)

@@ -96,6 +96,7 @@ extension Deployment {
         case .suspended:
             guard let process = replica.process else { throw ReplicaFailure(.exited, "the frozen engine is gone") }
             process.thaw()
+            if spec.gpuCount > 0 { try await surroundings.devices.putBack(process) }
             try await waitUntilReady(replica, process, limit_ms: surroundings.limits.engineWake_ms)
         case .processSnapshot:
             guard let imager, let pid = replica.imagePID else {
@@ -177,7 +178,9 @@ extension Deployment {
         if !process.isFrozen { memory.note(residentBytes: replica.memoryBefore) }
         switch tier {
         case .inPlace: for call in recipe.sleepCalls { try await perform(call, replica, .sleepRefused) }
-        case .suspended: try await process.freeze()
+        case .suspended:
+            if spec.gpuCount > 0 { try await surroundings.devices.takeOff(process) }
+            try await process.freeze()
         case .processSnapshot:
             guard let imager else { throw ReplicaFailure(.notPermitted, "there is no program that makes images") }
             // What is stopped when its image is made is stopped when it comes back.

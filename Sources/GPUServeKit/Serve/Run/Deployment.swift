@@ -12,6 +12,7 @@ public actor Deployment {
         let limits: Limits
         let meter: Meter
         let memory: MemoryKeeper
+        let devices: EngineDevices
         /// Differs from one run of the daemon to the next.
         let run: String
         let log: @Sendable (String) -> Void
@@ -62,6 +63,10 @@ public actor Deployment {
         self.recipe = recipe
         servedModel = recipe.servesDeploymentName ? spec.name : spec.model
         ladder = TierLadder(Self.tiers(recipe, spec))
+        // A stopped process keeps its device memory, for which others wait, unless the driver moves it out.
+        if spec.gpuCount > 0, let problem = surroundings.devices.problem {
+            ladder.withdraw(.suspended, ReplicaFailure(.notPermitted, problem))
+        }
         var imager: ProcessImager?
         if ladder.offered.contains(.processSnapshot) {
             do throws(ReplicaFailure) {
@@ -97,8 +102,7 @@ public actor Deployment {
             switch tier {
             // Sleep modes move device memory; on a processor engines refuse them.
             case .inPlace: spec.gpuCount > 0
-            // A stopped process keeps its device memory, for which others wait.
-            case .suspended: spec.gpuCount == 0
+            case .suspended: true
             // Processes come back under their old numbers and ports, so one image makes one replica.
             case .processSnapshot: spec.gpuCount == 0 && spec.scale.maxCount == 1
             case .kitSnapshot:

@@ -59,7 +59,7 @@ public final class ServeRuntime: Sendable {
         memory = MemoryKeeper(capacity: budget ?? machine.standardBudget, limits: limits)
         surroundings = Deployment.Surroundings(
             directory: directory, host: try EngineHost(), transport: transport, limits: limits, meter: meter,
-            memory: memory, run: RandomName.make(), log: log)
+            memory: memory, devices: EngineDevices(limits: limits), run: RandomName.make(), log: log)
         for name in try directory.deployments() { try await takeUp(name) }
         let pulse = Task { [weak self] in
             var count = 0
