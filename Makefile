@@ -32,7 +32,7 @@ bench-gpu: ## restores, clones, deltas and contexts on an NVIDIA GPU beside what
 	@Scripts/setup.sh build
 	@Scripts/bench_gpu.sh $(if $(QUICK),--quick)
 
-bench-coldstart: ## time from exec to ready and to a first token of the model server, beside llama.cpp (QUICK=1: a short run)
+bench-coldstart: ## time from exec to ready and to a first token of the model server, beside llama.cpp and transformers serve (QUICK=1: a short run)
 	@Scripts/setup.sh coldstart
 	@Scripts/bench_coldstart.sh $(if $(QUICK),--quick)
 

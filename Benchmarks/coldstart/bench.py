@@ -4,6 +4,7 @@ Usage: bench.py PATH_OF_CUSTOM_MODEL_SERVER [--quick]. Writes Benchmarks/results
 
 Starts alternate: the page cache is warm, the process is not running. Ready is the first 200 of GET /health after exec; the
 first token is that of a short prompt, asked for as soon as the server is ready. Every program computes on one thread.
+`transformers serve`, when Scripts/venv.sh reference has installed it, has the same weights in 32-bit floats.
 """
 
 import contextlib
@@ -11,6 +12,8 @@ import http.client
 import json
 import os
 import socket
+import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -21,7 +24,9 @@ from bench_report import ROOT, Report, quantile, run
 from processes import Child
 
 WEIGHTS = ROOT / ".cache" / "models" / "SmolLM2-135M-Instruct.Q4_1.gguf"
+TRANSFORMERS = ROOT / ".venv-reference" / "bin" / "transformers"
 DECODED, PREFILLED = 64, 400
+VARIANTS, BUDGET_MIB = 200, 64
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -61,8 +66,14 @@ class Bench:
             sys.executable, str(ROOT / "Scripts" / "llama_server.py"), str(WEIGHTS), "--alias", "smollm2", "--greedy",
             "--context", "1024",
         ]
-        self.detail["notes"].append(
-            "left out: transformers serve, which needs PyTorch and the model in its own format")
+        self.transformers: list[str] | None = None
+        if TRANSFORMERS.exists():
+            folder = folder / "SmolLM2-135M-Instruct"
+            subprocess.run([sys.executable, str(ROOT / "Scripts" / "gguf_to_safetensors.py"), str(WEIGHTS), str(folder)], check=True)
+            self.transformers = [
+                str(TRANSFORMERS), "serve", str(folder), "--host", "127.0.0.1", "--device", "cpu", "--dtype", "float32"]
+        else:
+            self.detail["notes"].append("left out: transformers serve, which Scripts/venv.sh reference installs (1.3 GB)")
 
     def start(self, command: list[str]) -> tuple[Child, http.client.HTTPConnection, float]:
         """A started server, a connection to it, and the milliseconds from exec until it was healthy."""
@@ -71,6 +82,24 @@ class Bench:
         connection = http.client.HTTPConnection("127.0.0.1", self.port(child), timeout=300)
         ask(connection, "/health", method="GET")
         return child, connection, 1e3 * (time.perf_counter() - began)
+
+    def start_transformers(self) -> tuple[Child, http.client.HTTPConnection, float]:
+        """The same, of a server that takes a port and says nothing that could be waited for."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+        began = time.perf_counter()
+        child = Child([*self.transformers, "--port", str(port)], env=offline)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=300)
+        while True:
+            try:
+                ask(connection, "/health", method="GET")
+                return child, connection, 1e3 * (time.perf_counter() - began)
+            except OSError:
+                connection.close()
+                if child.process.poll() is not None:
+                    raise SystemExit(f"{child.name} ended with {child.process.returncode}:\n{child.output}")
+                time.sleep(1e-3)
 
     @staticmethod
     def port(child: Child) -> int:
@@ -84,7 +113,7 @@ class Bench:
     def measure_starts(self) -> None:
         child, _, first = self.start(self.ours)
         child.stop()
-        found: dict[str, list[tuple[float, float]]] = {"ours": [], "llamacpp": []}
+        found: dict[str, list[tuple[float, float]]] = {"ours": [], "llamacpp": [], "transformers": []}
         loads = []
         rounds = 5 if self.quick else 40
         for index in range(rounds):
@@ -98,8 +127,18 @@ class Bench:
                     waterfall = next((line for line in child.lines if "ready in" in line), None)
                 child.stop()
             loads.append(os.getloadavg()[0])
+            # Half a minute each: a few are enough to see how far away it is.
+            if self.transformers and index % (rounds // 3 + 1) == 0:
+                began = time.perf_counter()
+                child, connection, ready = self.start_transformers()
+                body = completion("The capital of France is", 1, model=self.transformers[2])
+                del body["cache_prompt"]
+                ask(connection, "/v1/completions", body)
+                found["transformers"].append((ready, 1e3 * (time.perf_counter() - began)))
+                child.stop()
         self.report.n = rounds
-        for name, prefix in (("ours", ""), ("llamacpp", "llamacpp_")):
+        names = [("ours", ""), ("llamacpp", "llamacpp_")] + [("transformers", "transformers_")] * bool(self.transformers)
+        for name, prefix in names:
             for column, what in ((0, "ready"), (1, "first_token")):
                 values = [pair[column] for pair in found[name]]
                 self.metrics[f"{prefix}exec_to_{what}_ms_p50"] = statistics.median(values)
@@ -107,6 +146,7 @@ class Bench:
         self.detail["starts"] = {
             "ours": [[round(value, 1) for value in pair] for pair in found["ours"]],
             "llamacpp": [[round(value, 1) for value in pair] for pair in found["llamacpp"]],
+            "transformers": [[round(value, 1) for value in pair] for pair in found["transformers"]],
             "first_start_that_makes_the_snapshot_ms": round(first, 1),
             "load_least_and_most": [min(loads), max(loads)], "last_waterfall": waterfall,
         }
@@ -167,12 +207,70 @@ class Bench:
         self.metrics["variant_switch_ms_p50"] = statistics.median(switches[4:])
         self.metrics["variant_switch_ms_p99"] = quantile(switches[4:], 0.99)
 
+    def measure_many_variants(self) -> None:
+        """What many variants of one base take on disk and in memory, and that they say what their merged models say."""
+        count = 20 if self.quick else VARIANTS
+        adapters, socket_path, store = self.folder / "many", self.folder / "many-admin", self.folder / "store"
+        maker = [sys.executable, str(ROOT / "Scripts" / "make_test_adapter.py")]
+        subprocess.run([*maker, "make", str(WEIGHTS), str(adapters), "--count", str(count)], check=True)
+        before = folder_bytes(store)
+        child, connection, _ = self.start(
+            [*self.ours, "--variants", str(adapters), "--variant-budget", str(BUDGET_MIB), "--admin-socket", str(socket_path)])
+        names = [f"variant-{index:03d}" for index in range(count)]
+        base_rss = anonymous_bytes(child)
+        took, said, most_held, most_rss = [], {}, 0, 0
+        for name in names:
+            began = time.perf_counter()
+            said[name] = self.say(connection, f"smollm2:{name}")
+            took.append(1e3 * (time.perf_counter() - began))
+            held = ask(UnixConnection(socket_path), "/state", method="GET")["variants"]
+            most_held, most_rss = max(most_held, held["bytes"]), max(most_rss, anonymous_bytes(child))
+        again = {name: self.say(connection, f"smollm2:{name}") for name in reversed(names)}
+        child.stop()
+        merged = names[:: max(1, count // 5)]
+        full, same = self.folder / "full.gguf", 0
+        for name in merged:
+            subprocess.run([*maker, "merge", str(WEIGHTS), str(adapters / name), str(full)], check=True)
+            child, connection, _ = self.start([*self.ours[:1], "--model", str(full), "--listen", "127.0.0.1:0", "--context", "1024"])
+            same += self.say(connection, full.stem) == said[name]
+            child.stop()
+        on_disk = [folder_bytes(adapters / name) for name in names]
+        # In the store a variant is nothing; its adapter lies beside it.
+        grown = folder_bytes(store) - before
+        self.metrics["variants_count"] = count
+        self.metrics["variant_store_percent_most"] = 100 * (max(on_disk) + grown / count) / before
+        self.metrics["variants_held_mib_most"] = most_held / 2**20
+        self.metrics["variants_budget_mib"] = BUDGET_MIB
+        self.metrics["variants_process_grown_mib_most"] = (most_rss - base_rss) / 2**20
+        self.metrics["variant_first_answer_ms_p50"] = statistics.median(took)
+        self.metrics["variants_as_merged_in_full"] = same / len(merged)
+        self.metrics["variants_the_same_when_loaded_again"] = sum(said[name] == again[name] for name in names) / count
+        self.detail["variants"] = {
+            "base_store_bytes": before, "adapter_bytes_most": max(on_disk), "different_answers": len(set(said.values())),
+            "compared_with_models_merged_in_full": merged,
+        }
+        shutil.rmtree(adapters)
+
+    def say(self, connection: http.client.HTTPConnection, model: str) -> str:
+        body = completion("The capital of France is", 12, model=model) | {"temperature": 1, "seed": 7}
+        return ask(connection, "/v1/completions", body)["choices"][0]["text"]
+
+
+def folder_bytes(folder: Path) -> int:
+    return sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file())
+
+
+def anonymous_bytes(child: Child) -> int:
+    """Memory that is the process's own: the base's weights are pages of the snapshot's file."""
+    return 1024 * int(re.search(r"RssAnon:\s+(\d+)", Path(f"/proc/{child.process.pid}/status").read_text())[1])
+
 
 def measure(options, report: Report, folder: Path, cleanup: contextlib.ExitStack) -> None:
     bench = Bench(options.program, report, folder, options.quick, cleanup)
     bench.measure_starts()
     bench.measure_speed()
     bench.measure_variants()
+    bench.measure_many_variants()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import signal
 import subprocess
 
@@ -121,6 +122,18 @@ def test_files_that_are_no_model_are_refused(program: str, tmp_path) -> None:
         )
         assert ended.returncode == 1
         assert words in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("device", "status", "words"),
+    [("gpu", 2, "neither host nor cuda"), ("cuda:x", 2, "neither host nor cuda"), ("cuda:999", 1, r"noLibrary|noDevice|driver")],
+)
+def test_a_device_that_is_not_there_is_named(program: str, device: str, status: int, words: str) -> None:
+    ended = subprocess.run(
+        [program, "--model", str(SMOLLM), "--listen", "127.0.0.1:0", "--device", device],
+        capture_output=True, text=True, timeout=60)
+    assert ended.returncode == status
+    assert re.search(words, ended.stderr)
 
 
 def nasty_strings(count: int) -> list[str]:

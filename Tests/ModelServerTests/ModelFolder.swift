@@ -2,13 +2,13 @@ import GPUServeKit
 import Glibc
 import ModelFiles
 import Tokens
+import Wire
 
 @testable import custom_model_server
 
 /// `TinyModel` as Hugging Face lays models out, in a folder that goes away with the value.
 final class ModelFolder {
     let path: String
-    private var names: Set<String> = []
 
     static let config =
         #"{"architectures":["LlamaForCausalLM"],"hidden_size":64,"intermediate_size":96,"num_hidden_layers":2,"#
@@ -33,14 +33,25 @@ final class ModelFolder {
     }
 
     deinit {
-        for name in names { unlink("\(path)/\(name)") }
+        Self.remove(path)
+    }
+
+    private static func remove(_ path: String) {
+        // A directory is not unlinked.
+        guard unlink(path) != 0, let directory = opendir(path) else { return }
+        var names: [String] = []
+        while let entry = readdir(directory) {
+            names.append(
+                withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) })
+        }
+        closedir(directory)
+        for name in names where name != "." && name != ".." { remove("\(path)/\(name)") }
         rmdir(path)
     }
 
     func write(_ name: String, _ text: String) { write(name, Array(text.utf8)) }
 
     func write(_ name: String, _ bytes: [UInt8]) {
-        names.insert(name)
         let stream = fopen("\(path)/\(name)", "w")
         precondition(stream != nil && fwrite(bytes, 1, bytes.count, stream) == bytes.count, "no scratch file")
         fclose(stream)

@@ -15,12 +15,12 @@ extension KernelTests {
             var usage: TokenUsage?
         }
 
-        private static func sequence(_ request: GenerationRequest, _ llama: Llama, _ tokenizer: Tokenizer) -> (
+        private static func sequence(_ request: GenerationRequest, _ llama: Llama, _ tokenizer: Tokenizer) throws -> (
             ActiveSequence, Heard
         ) {
             let heard = Heard()
             return (
-                ActiveSequence(request, slot: 0, llama, tokenizer) { event in
+                try ActiveSequence(request, slot: 0, llama, tokenizer) { event in
                     switch event {
                     case .text(let piece): heard.text += piece
                     case .finished(_, let usage): heard.usage = usage
@@ -58,20 +58,21 @@ extension KernelTests {
             let request = GenerationRequest(
                 id: "cmpl-1", model: "tiny", weights: weights, prompt: model.tokenizer.encode("Saved, and on."),
                 tokenLimit: 20, temperature: temperature, topP: 0.95, seed: 11, stops: ["never"])
-            let (whole, heard) = Self.sequence(request, TinyModel.llama(model), model.tokenizer)
+            let (whole, heard) = try Self.sequence(request, TinyModel.llama(model), model.tokenizer)
             var llama = TinyModel.llama(model)
-            var (part, partly) = Self.sequence(request, llama, model.tokenizer)
+            var (part, partly) = try Self.sequence(request, llama, model.tokenizer)
             #expect(whole.tokens == part.tokens)
             // Cut twice: a saved one can be saved again.
             for _ in 0..<2 {
                 #expect(!Self.run(part, llama, model.tokenizer, passes: cut))
                 let made = try await store.memory.create(
-                    from: SavedGenerations.source([part.saved(llama)], model.shape), SnapshotOptions(name: "saved"))
+                    from: SavedGenerations.source([try part.saved(llama)], model.shape), SnapshotOptions(name: "saved"))
                 let found = try await SavedGenerations.Found(nil, in: made.manifest, of: store.memory)
                 let again = try found.request(served, weights)
-                #expect(again.saved == part.saved(llama).saved && again.stops == ["never"] && again.id == "cmpl-1")
+                let state = try part.saved(llama).saved
+                #expect(again.saved == state && again.stops == ["never"] && again.id == "cmpl-1")
                 llama = TinyModel.llama(model)
-                (part, partly) = Self.sequence(again, llama, model.tokenizer)
+                (part, partly) = try Self.sequence(again, llama, model.tokenizer)
             }
             let wholeLlama = TinyModel.llama(model)
             #expect(Self.run(whole, wholeLlama, model.tokenizer, passes: 100))

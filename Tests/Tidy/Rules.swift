@@ -94,13 +94,19 @@ enum Rules {
         return name.split(separator: ".").first.map { String($0) }
     }
 
-    /// A call of `sleep`, `usleep`, `nanosleep`, `Task.sleep` or one of Python's; not of `asleep` or `sleeps`.
+    /// A call of `sleep`, `usleep`, `nanosleep`, `Task.sleep` or one of Python's; not of `asleep` or `sleeps`, nor of
+    /// `model.sleep()`, which says no time, nor of a case that is called so.
     static func callsSleep(_ line: Substring) -> Bool {
         let calls = ["sleep", "usleep", "nanosleep", "clock_nanosleep"].map { $0 + "(" }
         for call in calls {
             for range in line.ranges(of: call) {
                 guard range.lowerBound > line.startIndex else { return true }
-                let before = line[line.index(before: range.lowerBound)]
+                let place = line.index(before: range.lowerBound)
+                let before = line[place]
+                if before == "." {
+                    let owner = place > line.startIndex ? line[line.index(before: place)] : " "
+                    if owner == "(" || owner == " " || line[range.upperBound...].hasPrefix(")") { continue }
+                }
                 if !before.isLetter && !before.isNumber && before != "_" && before != "\"" { return true }
             }
         }

@@ -23,6 +23,13 @@ import Testing
         #expect(Self.sources.flatMap(Rules.length) == [])
     }
 
+    @Test func `the demo model server can be read in one sitting`() {
+        let files = Self.sources.filter { $0.path.hasPrefix("Sources/Demos/custom-model-server/") }
+        let counts = files.map { (path: $0.path, lines: $0.lines.count - 1) }
+        #expect(files.count > 20 && counts.reduce(0) { $0 + $1.lines } < 2500)
+        #expect(counts.filter { $0.lines > 400 }.map(\.path) == [])
+    }
+
     @Test func `nothing unfinished is checked in`() {
         #expect(Self.sources.flatMap(Rules.unfinished) == [])
     }
@@ -116,6 +123,8 @@ import Testing
     @Test func `names that only contain the word pass`() {
         #expect(!Rules.callsSleep("func test_wakes_after_asleep(x)"))
         #expect(!Rules.callsSleep("deep_sleep(3)"))
+        #expect(!Rules.callsSleep("try await model.sleep()"))
+        #expect(!Rules.callsSleep("#expect(state == .leaving(.sleep(.images)))"))
     }
 
     @Test func `a limit that nothing reads is found`() {

@@ -12,10 +12,12 @@ struct ModelServer {
     /// Where the operator's socket lies.
     let adminPath: String?
     let settings: ModelHost.Settings
+    /// The number of the GPU; nil for the host.
+    let gpu: Int?
 
     static let options = [
         "model", "listen", "snapshot-store", "name", "context", "sequences", "threads", "admin-socket", "while-asleep",
-        "variants", "variant-budget", "adapter-base",
+        "variants", "variant-budget", "adapter-base", "device",
     ]
 
     init(_ arguments: Arguments) throws(UsageError) {
@@ -37,12 +39,19 @@ struct ModelServer {
         guard ["wake", "refuse"].contains(whileAsleep) else {
             throw UsageError(message: "--while-asleep \(whileAsleep) is neither wake nor refuse")
         }
+        let device = arguments[option: "device"] ?? "host"
+        let words = device.split(separator: ":", omittingEmptySubsequences: false)
+        gpu = device == "host" ? nil : words.count == 1 ? 0 : Int(words[1])
+        guard device == "host" || words[0] == "cuda" && words.count <= 2 && (0..<1024).contains(gpu ?? -1) else {
+            throw UsageError(message: "--device \(device) is neither host nor cuda nor cuda:NUMBER")
+        }
         let name = ModelFiles.name(of: path)
         adminPath = arguments[option: "admin-socket"]
         settings = ModelHost.Settings(
             contextCount: try number("context", 2048, 16...1_048_576),
             sequenceCount: try number("sequences", 4, 1...256), threadCount: try number("threads", 1, 1...256),
             wakesOnRequest: whileAsleep == "wake",
+            code: gpu.map { _ in ModuleImage(name: "model.ptx", code: .ptx(PackageResources.model_ptx)) },
             variants: VariantShelf.Settings(
                 directory: arguments[option: "variants"],
                 // Without what tells the quantisation.
@@ -54,10 +63,7 @@ struct ModelServer {
 
     func run() async throws {
         var waterfall = Waterfall()
-        // The weights are the snapshot's own pages in the page cache, and go back when nobody uses them: asleep means asleep.
-        var pool = HostMemoryPool.Configuration()
-        pool.mapsFiles = true
-        let device = try HostContext(pool: HostMemoryPool(pool))
+        let device = try await context()
         waterfall.mark("device")
         let host = ModelHost(name: start.name, try await start.open(device, &waterfall), settings)
         _ = try await host.wake()
@@ -80,5 +86,16 @@ struct ModelServer {
         while await Signals.next() == SIGHUP {}
         _ = await admin?.drain(deadline_ms: 1000)
         _ = await server.drain(deadline_ms: 10_000)
+    }
+
+    /// The device that the model runs on. GPUs have never been tried.
+    ///
+    /// - Throws: `DeviceError` saying why there is no such GPU.
+    private func context() async throws -> any GPUContext {
+        if let gpu { return try await CUDAContext.make(driver: try DeviceCatalog.discover().cuda.get(), ordinal: gpu) }
+        // The weights are the snapshot's own pages in the page cache, and go back when nobody uses them: asleep means asleep.
+        var pool = HostMemoryPool.Configuration()
+        pool.mapsFiles = true
+        return try HostContext(pool: HostMemoryPool(pool))
     }
 }

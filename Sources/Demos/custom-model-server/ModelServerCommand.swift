@@ -14,6 +14,7 @@ struct ModelServerCommand {
             [--name NAME]       the name that requests give; the file's name by default
             [--context N]       tokens of a sequence, answer included (2048)
             [--sequences N]     sequences in flight at once (4)
+            [--device host|cuda|cuda:N]  where to compute; never tried on a GPU yet (host)
             [--threads N]       threads for the arithmetic (1)
             [--variants DIR]    LoRA adapters as PEFT writes them, a directory each; requests name them MODEL:NAME
             [--variant-budget MIB]  most memory of merged variants (256)

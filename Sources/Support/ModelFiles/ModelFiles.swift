@@ -104,11 +104,15 @@ package struct ModelFiles {
 
     // MARK: Paths
 
-    /// What a folder may hold of a model beside single shards of its weights.
-    package static let names = [
-        "model.safetensors", "model.safetensors.index.json", "config.json", "tokenizer.json", "tokenizer_config.json",
-        "generation_config.json", "chat_template.jinja",
-    ]
+    /// Every file that the model at `path` may be made of, there or not; the weights come first.
+    package static func files(of path: String) async throws -> [String] {
+        guard let folder = folder(of: path) else { return [path] }
+        let names = [
+            "model.safetensors.index.json", "config.json", "tokenizer.json", "tokenizer_config.json",
+            "generation_config.json", "chat_template.jinja",
+        ]
+        return try await weights(path, folder) + names.map { "\(folder)/\($0)" }
+    }
 
     /// What a model is called that lies at `path`.
     package static func name(of path: String) -> String {
@@ -122,7 +126,7 @@ package struct ModelFiles {
     }
 
     /// The folder of a model that is not in one GGUF file; nil when it is.
-    package static func folder(of path: String) -> String? {
+    static func folder(of path: String) -> String? {
         var status = stat()
         if stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR { return path }
         guard path.hasSuffix(".safetensors") else { return nil }

@@ -1,15 +1,10 @@
+package import Wire
+
 /// Turns a conversation into tokens as the model was trained to read it.
 ///
 /// Only ChatML is known: the file's Jinja template is recognised by its marks, not run, and its default system message is taken
 /// from it.
 package struct ChatTemplate: Sendable {
-    package struct Message: Sendable, Hashable {
-        package var role: String
-        package var content: String
-
-        package init(role: String, content: String) { (self.role, self.content) = (role, content) }
-    }
-
     private let tokenizer: Tokenizer
     private let start: Int
     private let end: Int
@@ -28,10 +23,10 @@ package struct ChatTemplate: Sendable {
     }
 
     /// The conversation, and the beginning of the assistant's turn.
-    package func tokens(_ messages: [Message]) -> [Int] {
+    package func tokens(_ messages: [CompletionCall.Message]) -> [Int] {
         var messages = messages
         if let defaultSystem, messages.first?.role != "system" {
-            messages.insert(Message(role: "system", content: defaultSystem), at: 0)
+            messages.insert(CompletionCall.Message(role: "system", content: defaultSystem), at: 0)
         }
         var tokens: [Int] = []
         for message in messages {

@@ -4,7 +4,7 @@ import ModelFiles
 
 /// `Llama.run` on a device, launch by launch, with the kernels of `CModelKernels/cuda/model.cu`.
 ///
-/// The weights are those that a restore brought there, in the blocks of the file. Not yet run on a GPU: tests run the same
+/// The weights are those that a restore brought there, in the blocks of the file. It has never run on a GPU: tests run the same
 /// kernels, compiled for the host, on a `HostContext`.
 actor DeviceLlama {
     let shape: ModelShape
@@ -12,6 +12,7 @@ actor DeviceLlama {
     let contextCount, slotCount, passTokenCount: Int
     private let context: any GPUContext
     private let stream: DeviceStream
+    private let module: DeviceModule
     private let kernels: [String: DeviceKernel]
     private let weights: Weights
     private let memory: PassMemory
@@ -38,7 +39,7 @@ actor DeviceLlama {
         let sizes = PassMemory.sizes(
             shape, slotCount: slotCount, contextCount: contextCount, passTokenCount: passTokenCount)
         let made = try await DeviceLlama.prepare(context, code, byteCount: PassMemory.byteCount(sizes))
-        (stream, kernels) = (made.stream, made.kernels)
+        (stream, module, kernels) = (made.stream, made.module, made.kernels)
         memory = PassMemory(sizes, in: made.buffer.range)
         owner = made.buffer
         inbox = HostWindow.make(byteCount: 3 * 4 * passTokenCount)
@@ -52,6 +53,7 @@ actor DeviceLlama {
 
     private struct Prepared: ~Copyable {
         let stream: DeviceStream
+        let module: DeviceModule
         let kernels: [String: DeviceKernel]
         let buffer: DeviceBuffer
     }
@@ -65,7 +67,8 @@ actor DeviceLlama {
             kernels[name] = try context.kernel("model_" + name, in: module)
         }
         return Prepared(
-            stream: try context.makeStream(), kernels: kernels, buffer: try context.allocate(byteCount: byteCount))
+            stream: try context.makeStream(), module: module, kernels: kernels,
+            buffer: try context.allocate(byteCount: byteCount))
     }
 
     /// Takes `steps` in, at most `passTokenCount`, and returns the logits of those that want them, in order.
@@ -89,5 +92,45 @@ actor DeviceLlama {
             logits.append(outbox.withBytes { Array($0.assumingMemoryBound(to: Float.self)) })
         }
         return logits
+    }
+
+    // MARK: Cache
+
+    /// As `PassRunner.cached`.
+    func cached(slot: Int, count: Int) async throws -> [UInt8] {
+        var bytes: [UInt8] = []
+        for range in try cacheRanges(slot, count) {
+            let window = HostWindow.make(byteCount: range.byteCount)
+            try await context.completed(try await context.copyOut(range, to: window, on: stream))
+            bytes += window.withBytes { Array($0) }
+        }
+        return bytes
+    }
+
+    /// As `PassRunner.putCached`.
+    func putCached(_ bytes: [UInt8], slot: Int, count: Int) async throws {
+        let window = HostWindow.make(byteCount: bytes.count)
+        window.withBytes { bytes.withUnsafeBytes($0.copyMemory) }
+        for (index, range) in try cacheRanges(slot, count).enumerated() {
+            let part = try window.slice(index * range.byteCount, range.byteCount)
+            try await context.completed(try await context.copyIn(part, to: range, on: stream))
+        }
+    }
+
+    private func cacheRanges(_ slot: Int, _ count: Int) throws(DeviceError) -> [DeviceRange] {
+        guard count > 0 else { return [] }
+        let rowBytes = shape.keyWidth * 2
+        var ranges: [DeviceRange] = []
+        for half in 0..<shape.layerCount * 2 {
+            let first = (half * slotCount + slot) * contextCount
+            ranges.append(try memory.range(.cache, at: first * rowBytes, count * rowBytes))
+        }
+        return ranges
+    }
+
+    /// Gives back stream and code; the memory goes with the value.
+    func close() async throws(DeviceError) {
+        try await context.destroy(stream)
+        try await context.unload(module)
     }
 }

@@ -14,13 +14,18 @@ final class Engine: Sendable {
         let number: UInt64
         let request: GenerationRequest
         let continuation: AsyncStream<GenerationEvent>.Continuation
+
+        func fail(_ problem: String) {
+            continuation.yield(.failed(problem))
+            continuation.finish()
+        }
     }
 
     /// What is to be done on the thread once a sequence has made so many tokens; without arguments when that cannot be any more.
     private struct Errand: Sendable {
         let number: UInt64
         let tokenCount: Int
-        let run: @Sendable ((model: Llama, sequences: [ActiveSequence])?) -> Void
+        let run: @Sendable ((model: any PassRunner, sequences: [ActiveSequence])?) -> Void
     }
 
     private struct Desk: Sendable {
@@ -44,7 +49,7 @@ final class Engine: Sendable {
 
     /// The model, and how other weights are put in its place.
     struct Model: Sendable {
-        let make: @Sendable () -> Llama
+        let make: @Sendable () -> any PassRunner
         let tokenizer: Tokenizer
         let weights: SnapshotID
         /// Blocks. Returns what went wrong.
@@ -122,19 +127,19 @@ final class Engine: Sendable {
     /// Runs `body` on the thread between two passes, with what is running: as soon as one of them has made `tokenCount` tokens.
     /// Nil when the engine is stopped, or is before that came, when too many wait already, or when the task is cancelled.
     func visit<Result: Sendable>(
-        after tokenCount: Int, _ body: @escaping @Sendable (Llama, [ActiveSequence]) -> Result
-    ) async -> Result? {
+        after tokenCount: Int, _ body: @escaping @Sendable (any PassRunner, [ActiveSequence]) throws -> Result
+    ) async throws -> Result? {
         let number = desk.withLock { desk in
             desk.nextNumber += 1
             return desk.nextNumber
         }
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
+        return try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { continuation in
                 let isTaken = desk.withLock { desk in
                     guard desk.isOpen, desk.errands.count < Self.visitorLimit else { return false }
                     desk.errands.append(
                         Errand(number: number, tokenCount: tokenCount) { found in
-                            continuation.resume(returning: found.map { body($0.model, $0.sequences) })
+                            continuation.resume(with: .init { try found.map { try body($0.model, $0.sequences) } })
                         })
                     return true
                 }
@@ -155,9 +160,9 @@ final class Engine: Sendable {
 
     // MARK: The thread
 
-    private func run(_ model: Llama, _ parts: Model) {
+    private func run(_ model: any PassRunner, _ parts: Model) {
         var active: [(ticket: Ticket, sequence: ActiveSequence)] = []
-        var freeSlots = Array((0..<model.cache.slotCount).reversed())
+        var freeSlots = Array((0..<model.slotCount).reversed())
         // Nil when it is not known what a switch that failed has left.
         var weights: SnapshotID? = parts.weights
         while true {
@@ -169,19 +174,21 @@ final class Engine: Sendable {
             if let admitted = news.admitted {
                 if admitted.weights != weights, let problem = parts.switchTo(admitted.weights) {
                     weights = nil
-                    for ticket in admitted.tickets {
-                        ticket.continuation.yield(.failed("the weights could not be switched: \(problem)"))
-                        ticket.continuation.finish()
-                    }
+                    for ticket in admitted.tickets { ticket.fail("the weights could not be switched: \(problem)") }
                     continue
                 }
                 weights = admitted.weights
                 for ticket in admitted.tickets {
-                    let sequence = ActiveSequence(ticket.request, slot: freeSlots.removeLast(), model, parts.tokenizer)
-                    {
-                        ticket.continuation.yield($0)
+                    let slot = freeSlots.removeLast()
+                    do {
+                        let sequence = try ActiveSequence(ticket.request, slot: slot, model, parts.tokenizer) {
+                            ticket.continuation.yield($0)
+                        }
+                        active.append((ticket, sequence))
+                    } catch {
+                        freeSlots.append(slot)
+                        ticket.fail("it could not go on: \(error)")
                     }
-                    active.append((ticket, sequence))
                 }
             }
             counters.set(active: active.count)
@@ -190,7 +197,17 @@ final class Engine: Sendable {
                 bell.wait()
                 continue
             }
-            let ended = pass(model, parts.tokenizer, active.map(\.sequence))
+            var ended: [ActiveSequence] = []
+            do {
+                ended = try pass(model, parts.tokenizer, active.map(\.sequence))
+            } catch {
+                // Nobody knows what the pass has left in the cache.
+                for (ticket, sequence) in active {
+                    freeSlots.append(sequence.slot)
+                    ticket.fail("the model could not run: \(error)")
+                }
+                active = []
+            }
             for index in active.indices.reversed() where ended.contains(where: { $0 === active[index].sequence }) {
                 let (ticket, sequence) = active.remove(at: index)
                 freeSlots.append(sequence.slot)
@@ -215,7 +232,9 @@ final class Engine: Sendable {
     }
 
     /// One pass over `sequences`; returns those that ended.
-    private func pass(_ model: Llama, _ tokenizer: Tokenizer, _ sequences: [ActiveSequence]) -> [ActiveSequence] {
+    private func pass(
+        _ model: any PassRunner, _ tokenizer: Tokenizer, _ sequences: [ActiveSequence]
+    ) throws -> [ActiveSequence] {
         var steps: [Llama.Step] = []
         var wanting: [ActiveSequence] = []
         // Those that generate come first: a long prompt must not hold them up.
@@ -227,10 +246,10 @@ final class Engine: Sendable {
             steps += own
             if own.last?.wantsLogits == true { wanting.append(sequence) }
         }
-        let logits = model.run(steps)
+        let logits = try model.run(steps)
         counters.add(passes: 1, takenTokens: steps.count, madeTokens: wanting.count)
         return zip(wanting, logits).compactMap { sequence, logits in
-            sequence.advance(logits, tokenizer, contextCount: model.cache.contextCount) ? nil : sequence
+            sequence.advance(logits, tokenizer, contextCount: model.contextCount) ? nil : sequence
         }
     }
 }

@@ -53,15 +53,15 @@ final class ActiveSequence {
 
     /// A saved one sends its text so far again, and goes on.
     init(
-        _ request: GenerationRequest, slot: Int, _ model: Llama, _ tokenizer: Tokenizer,
+        _ request: GenerationRequest, slot: Int, _ model: any PassRunner, _ tokenizer: Tokenizer,
         send: @escaping (GenerationEvent) -> Void
-    ) {
+    ) throws {
         self.request = request
         self.slot = slot
         self.send = send
         tokens = request.saved?.tokens ?? request.prompt
         takenCount = request.saved?.takenCount ?? 0
-        model.cache.put(request.saved?.cache ?? [], slot: slot, count: takenCount)
+        try model.putCached(request.saved?.cache ?? [], slot: slot, count: takenCount)
         let chance = request.saved?.chance ?? request.seed
         sampler = Sampler(temperature: request.temperature, topP: request.topP, seed: chance)
         text = TextAssembler(stops: request.stops)
@@ -69,10 +69,10 @@ final class ActiveSequence {
     }
 
     /// The state, to go on from elsewhere.
-    func saved(_ model: Llama) -> GenerationRequest {
+    func saved(_ model: any PassRunner) throws -> GenerationRequest {
         var copy = request
         copy.saved = SavedSequence(
-            tokens: tokens, takenCount: takenCount, cache: model.cache.bytes(slot: slot, count: takenCount),
+            tokens: tokens, takenCount: takenCount, cache: try model.cached(slot: slot, count: takenCount),
             chance: sampler.state)
         return copy
     }

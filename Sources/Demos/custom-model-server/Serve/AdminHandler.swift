@@ -1,5 +1,6 @@
 import DemoSupport
 import GPUServeKit
+import Glibc
 import ModelFiles
 import Transport
 import Wire
@@ -69,8 +70,8 @@ final class AdminHandler: HTTPHandler {
         guard let disk = host.store.disk else {
             throw ModelError(.badState, "without --snapshot-store there is no place for a snapshot")
         }
-        let saved = await host.engine.visit(after: after) { model, sequences in
-            (shape: model.shape, generations: sequences.map { $0.saved(model) })
+        let saved = try await host.engine.visit(after: after) { model, sequences in
+            (shape: model.shape, generations: try sequences.map { try $0.saved(model) })
         }
         guard let saved else {
             throw ModelError(
@@ -96,6 +97,6 @@ final class AdminHandler: HTTPHandler {
         let found = try await SavedGenerations.Found(
             json?["id"]?.string, in: try await disk.manifest(SnapshotID(id)), of: disk)
         let events = try await host.generate(found.model) { model, weights in try found.request(model, weights) }
-        return (events, CompletionText(id: found.id, model: found.model))
+        return (events, CompletionText(id: found.id, model: found.model, created_s: Int64(time(nil))))
     }
 }

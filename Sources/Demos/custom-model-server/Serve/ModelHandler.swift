@@ -74,7 +74,7 @@ final class ModelHandler: HTTPHandler {
             try await response.send(CompletionCall.Refusal(error))
             return
         }
-        let text = CompletionText(id: id, model: call.model ?? name)
+        let text = CompletionText(id: id, model: call.model ?? name, created_s: Int64(time(nil)))
         if call.isStream {
             try await text.stream(events, wantsUsage: call.wantsUsage, response)
         } else {
@@ -93,7 +93,7 @@ extension CompletionText {
             switch event {
             case .text(let piece): content += piece
             case .finished(let reason, let usage):
-                try await response.send(status: 200, fields: .json, body: whole(content, reason, usage))
+                try await response.send(status: 200, fields: .json, body: whole(content, reason.rawValue, usage))
                 return
             case .failed(let problem):
                 try await response.send(.init(status: 503, message: problem, code: "model_unavailable"))
@@ -116,7 +116,7 @@ extension CompletionText {
                 try await body.write(piece(text, isFirst: isFirst))
                 isFirst = false
             case .finished(let reason, let usage):
-                var end = piece("", reason)
+                var end = piece("", reason.rawValue)
                 if wantsUsage { end += usageEvent(usage) }
                 try await body.write(end + CompletionText.done)
                 try await body.finish()

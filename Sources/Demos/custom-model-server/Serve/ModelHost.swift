@@ -5,6 +5,7 @@ import ModelFiles
 import Synchronization
 import Tokens
 import Transport
+import Wire
 
 /// The model's life in this process: in memory and running, or asleep, its weights, tokenizer and cache given back to the
 /// machine, with the snapshot to wake from.
@@ -15,12 +16,15 @@ actor ModelHost {
         var threadCount: Int
         /// Whether a request that finds the model asleep wakes it, or is told to come back.
         var wakesOnRequest = true
+        /// The kernels of a device that is no host; nil computes on the host.
+        var code: ModuleImage?
         var variants: VariantShelf.Settings
     }
 
     private struct Awake {
         let resident: Resident
         let model: ServedModel
+        let onDevice: DeviceLlama?
     }
 
     nonisolated let settings: Settings
@@ -102,24 +106,39 @@ actor ModelHost {
         let start_ns = EventLoop.clock_ns()
         let resident = try await store.restorer.restore(store.base)
         let restored_ns = EventLoop.clock_ns()
-        let loaded = try LoadedModel(resident)
+        let loaded =
+            if settings.code == nil { try LoadedModel(resident) } else {
+                try await LoadedModel(resident, on: store.device)
+            }
         let context = min(settings.contextCount, loaded.shape.contextCount)
         let shelf = if let shelf { shelf } else { try await VariantShelf(settings.variants, store, loaded.shape) }
         self.shelf = shelf
         let (shape, weights, settings, counters) = (loaded.shape, loaded.weights, settings, engine.counters)
+        var onDevice: DeviceLlama?
+        if let code = settings.code {
+            onDevice = try await DeviceLlama(
+                shape, weights: weights, on: store.device, code: code, slotCount: settings.sequenceCount,
+                contextCount: context)
+        }
         // What the engine holds are pointers; `awake` keeps alive what they point into until the engine has stopped.
         engine.start(
             Engine.Model(
-                make: {
+                make: { [onDevice] in
+                    if let onDevice { return DeviceRunner(onDevice) }
                     let cache = KVCache(shape, slotCount: settings.sequenceCount, contextCount: context)
                     return Llama(shape, weights: weights, cache: cache, threadCount: settings.threadCount)
                 },
                 tokenizer: loaded.tokenizer, weights: store.base,
                 switchTo: { [unowned resident] snapshot in
-                    Blocking.run { counters.note(switch_ms: try await resident.switch(to: snapshot).ready_ms) }
+                    let ended = Blocking.run { [resident] in
+                        counters.note(switch_ms: try await resident.switch(to: snapshot).ready_ms)
+                    }
+                    if case .failure(let error) = ended { return error }
+                    return nil
                 }))
         awake = Awake(
-            resident: resident, model: ServedModel(name: name, loaded: loaded, variants: shelf, contextCount: context))
+            resident: resident, model: ServedModel(name: name, loaded: loaded, variants: shelf, contextCount: context),
+            onDevice: onDevice)
         let took_ms = Double(EventLoop.clock_ns() - start_ns) / 1e6
         if wakeCount > 0 {
             let report = resident.report
@@ -138,6 +157,7 @@ actor ModelHost {
         awake = nil
         await engine.stop()
         let start_ns = EventLoop.clock_ns()
+        try await last.onDevice?.close()
         try await last.resident.close()
         try await shelf?.clear()
         // What was freed of small things stays with the heaps of the threads that took it, some MiB each.
@@ -148,15 +168,18 @@ actor ModelHost {
 
 /// For threads of our own that wait for what is asynchronous; never for one that others' tasks run on.
 enum Blocking {
-    /// Returns when `body` has, with what it threw.
-    static func run(_ body: @escaping @Sendable () async throws -> Void) -> (any Error)? {
+    /// Returns when `body` has, with what it returned or threw.
+    static func run<Value: Sendable>(_ body: @escaping @Sendable () async throws -> Value) -> Result<Value, any Error> {
         let done = DispatchSemaphore(value: 0)
-        let failure = Lock<(any Error)?>(nil)
+        let outcome = Lock<Result<Value, any Error>?>(nil)
         Task {
-            do { try await body() } catch { failure.withLock { $0 = error } }
+            let result: Result<Value, any Error>
+            do { result = .success(try await body()) } catch { result = .failure(error) }
+            outcome.withLock { $0 = result }
             done.signal()
         }
         done.wait()
-        return failure.withLock { $0 }
+        // Set before the signal.
+        return outcome.withLock { $0 }!
     }
 }

@@ -1,4 +1,5 @@
 import Tokens
+import Wire
 
 /// What the server knows of its model when a request arrives. Keeps the model's memory alive.
 struct ServedModel: Sendable {

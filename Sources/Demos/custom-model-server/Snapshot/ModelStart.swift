@@ -14,7 +14,7 @@ struct ModelStart {
     /// Finds the model's snapshot, or makes it.
     ///
     /// - Throws: `SnapshotError` or `ModelError`, naming what was wrong.
-    func open(_ device: HostContext, _ waterfall: inout Waterfall) async throws -> ModelStore {
+    func open(_ device: any GPUContext, _ waterfall: inout Waterfall) async throws -> ModelStore {
         let disk = try storePath.map { path throws(SnapshotError) in try DirectorySnapshotStore(path: path) }
         let memory = MemorySnapshotStore(quotaBytes: .max, over: disk)
         waterfall.mark("open store")
@@ -35,11 +35,13 @@ struct ModelStart {
         let source = try await ModelSource(path: path)
         // What cannot be run is refused before a snapshot is made of it.
         do { try Weights.check(source) } catch { throw error.at(file: path) }
-        return try await store.create(from: source, SnapshotOptions(name: name, facts: ["model_file": try stamp()])).id
+        return try await store.create(
+            from: source, SnapshotOptions(name: name, facts: ["model_file": try await stamp()])
+        ).id
     }
 
     private func find(in store: any SnapshotStore) async throws -> SnapshotID? {
-        let stamp = try stamp()
+        let stamp = try await stamp()
         for summary in try await store.list() where summary.name == name && summary.problem == nil {
             if try await store.manifest(summary.id).producer["model_file"] == stamp { return summary.id }
         }
@@ -47,14 +49,14 @@ struct ModelStart {
     }
 
     /// Of all files that the snapshot depends on.
-    private func stamp() throws(ModelError) -> String {
-        guard let stamp = FileStamp.of(path) else {
-            throw ModelError(.missingTensor, "\(path): \(String(cString: strerror(errno)))")
+    private func stamp() async throws -> String {
+        let files = try await ModelFiles.files(of: path)
+        guard let first = FileStamp.of(files[0]) else {
+            throw ModelError(.missingTensor, "\(files[0]): \(String(cString: strerror(errno)))")
         }
-        guard let folder = ModelFiles.folder(of: path) else { return "v\(ModelCard.version):\(stamp)" }
-        let stamps = ModelFiles.names.map { FileStamp.of("\(folder)/\($0)") ?? "none" }
-        let all = ([stamp] + stamps).joined(separator: " ")
-        return "v\(ModelCard.version):\(ContentHash(of: Array(all.utf8)))"
+        guard files.count > 1 else { return "v\(ModelCard.version):\(first)" }
+        let stamps = files.map { FileStamp.of($0) ?? "none" }
+        return "v\(ModelCard.version):\(ContentHash(of: Array(stamps.joined(separator: " ").utf8)))"
     }
 }
 
@@ -68,23 +70,15 @@ struct ModelStore: Sendable {
     var home: any SnapshotStore { disk ?? memory }
     let base: SnapshotID
     let restorer: Restorer
+    /// Where the model runs.
+    let device: any GPUContext
     /// Bytes of `memory` that are not variants.
     let ownBytes: Int
 
-    init(disk: DirectorySnapshotStore?, memory: MemorySnapshotStore, base: SnapshotID, device: HostContext) {
-        (self.disk, self.memory, self.base, ownBytes) = (disk, memory, base, memory.storedBytes)
+    init(disk: DirectorySnapshotStore?, memory: MemorySnapshotStore, base: SnapshotID, device: any GPUContext) {
+        (self.disk, self.memory, self.base, self.device, ownBytes) = (disk, memory, base, device, memory.storedBytes)
         all = disk.map { TieredSnapshotStore([memory, $0], home: 0) } ?? memory
         restorer = Restorer(store: all, devices: [device])
-    }
-}
-
-/// What tells a file from another of its name, or from itself after a change.
-enum FileStamp {
-    /// Nil, with `errno`, when there is no such file.
-    static func of(_ path: String) -> String? {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        return "\(status.st_ino):\(status.st_size):\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
     }
 }
 

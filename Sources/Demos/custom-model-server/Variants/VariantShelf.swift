@@ -1,3 +1,5 @@
+import CPosix
+import DemoSupport
 import GPUServeKit
 import Glibc
 import ModelFiles
@@ -100,6 +102,9 @@ actor VariantShelf {
         }
         let made = try await store.memory.derive(
             from: manifest, replacing: merged, SnapshotOptions(name: "\(manifest.name):\(name)"))
+        // Matrices that were read and merged were freed in pieces that the heaps would keep.
+        merged = [:]
+        cposix_trim_heaps()
         let weights = HeldWeights(try await store.memory.lease(made.id))
         useCount += 1
         loaded[key] = Variant(weights: weights, byteCount: made.storedBytes, lastUse: useCount)

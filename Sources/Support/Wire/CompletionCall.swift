@@ -1,33 +1,42 @@
-import ModelFiles
-import Tokens
-import Wire
-
-/// A request for text, as OpenAI's chat completions and completions write it.
-struct CompletionCall {
+/// A request for text, as OpenAI's chat completions and completions write it, read by a server that makes the text itself.
+package struct CompletionCall {
     /// What kept a request from being understood, in OpenAI's error shape.
-    struct Refusal: Error {
-        var status = 400
-        var message: String
-        var param: String?
-        var code = "invalid_request"
+    package struct Refusal: Error {
+        package var status: Int
+        package var message: String
+        package var param: String?
+        package var code: String
+
+        package init(status: Int = 400, message: String, param: String? = nil, code: String = "invalid_request") {
+            (self.status, self.message, self.param, self.code) = (status, message, param, code)
+        }
     }
 
-    enum Input {
-        case messages([ChatTemplate.Message])
+    /// A turn of a conversation.
+    package struct Message: Sendable, Hashable {
+        package var role: String
+        package var content: String
+
+        package init(role: String, content: String) { (self.role, self.content) = (role, content) }
+    }
+
+    package enum Input {
+        case messages([Message])
         case prompt(String)
     }
 
-    var model: String?
-    var input: Input
-    var tokenLimit: Int?
-    var temperature = 1.0
-    var topP = 1.0
-    var seed: UInt64?
-    var stops: [String] = []
-    var isStream = false
-    var wantsUsage = false
+    package var model: String?
+    package var input: Input
+    package var tokenLimit: Int?
+    package var temperature = 1.0
+    package var topP = 1.0
+    package var seed: UInt64?
+    package var stops: [String] = []
+    package var isStream = false
+    package var wantsUsage = false
 
-    init(_ body: [UInt8], isChat: Bool, limits: Limits) throws(Refusal) {
+    /// - Throws: 400 naming what cannot be understood.
+    package init(_ body: [UInt8], isChat: Bool, limits: Limits) throws(Refusal) {
         let json: JSONValue
         do throws(WireError) {
             json = try JSONValue.parse(body, limits: limits)
@@ -60,11 +69,11 @@ struct CompletionCall {
         wantsUsage = json["stream_options"]?["include_usage"]?.bool ?? false
     }
 
-    private static func messages(_ json: JSONValue) throws(Refusal) -> [ChatTemplate.Message] {
+    private static func messages(_ json: JSONValue) throws(Refusal) -> [Message] {
         guard let list = json["messages"]?.elements, !list.isEmpty else {
             throw Refusal(message: "messages must be a list of at least one message.", param: "messages")
         }
-        var messages: [ChatTemplate.Message] = []
+        var messages: [Message] = []
         for (index, item) in list.enumerated() {
             guard let role = item["role"]?.string, ["system", "developer", "user", "assistant", "tool"].contains(role)
             else {
@@ -80,7 +89,7 @@ struct CompletionCall {
             guard let content = content ?? (role == "assistant" ? "" : nil) else {
                 throw Refusal(message: "messages[\(index)].content must be text.", param: "messages")
             }
-            messages.append(ChatTemplate.Message(role: role == "developer" ? "system" : role, content: content))
+            messages.append(Message(role: role == "developer" ? "system" : role, content: content))
         }
         return messages
     }
