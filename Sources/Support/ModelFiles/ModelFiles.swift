@@ -139,7 +139,12 @@ package struct ModelFiles {
         guard access("\(folder)/model.safetensors", F_OK) != 0, access(index, F_OK) == 0 else {
             return ["\(folder)/model.safetensors"]
         }
-        let names = Set(try await FileSource.json(of: index)["weight_map"]?.members?.compactMap(\.value.string) ?? [])
+        // It has a line for each tensor.
+        var limits = Limits.standard
+        limits.modelConfigBytes = limits.tokenizerFileBytes
+        let names = Set(
+            try await FileSource.json(of: index, limits: limits)["weight_map"]?.members?.compactMap(\.value.string)
+                ?? [])
         guard !names.isEmpty, names.allSatisfy({ !$0.contains("/") }) else {
             throw ModelError(.malformedMetadata, "weight_map names no files beside it").at(file: index)
         }
