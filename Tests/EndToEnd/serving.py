@@ -1,5 +1,6 @@
 """A running `gpuserve serve`, and its verbs."""
 
+import contextlib
 import json
 import os
 import signal
@@ -74,11 +75,20 @@ class Daemon:
     def stop(self) -> None:
         self.http.close()
         self.child.stop()
-        for fact in self.state.glob("deployments/*/replica-*.json"):
-            try:
-                os.killpg(json.loads(fact.read_text())["pid"], signal.SIGKILL)
-            except (ProcessLookupError, FileNotFoundError):
-                pass
+        # Also those that it had started and not yet written down.
+        for pid in self.engines():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def engines(self) -> list[int]:
+        """All processes with the mark of this daemon's engines, its own children or not."""
+        mark = b"GPUSERVE_ENGINE=" + os.fsencode(self.state.resolve()) + b"/"
+        found = []
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            with contextlib.suppress(OSError):
+                if any(variable.startswith(mark) for variable in environ.read_bytes().split(b"\0")):
+                    found.append(int(environ.parent.name))
+        return found
 
 
 def text_of(answer: httpx.Response) -> str:

@@ -94,6 +94,88 @@ def test_a_process_comes_back_from_its_image_as_often_as_it_is_wanted(start, cri
     assert not (daemon.state / "deployments" / "tiny").exists()
 
 
+def test_a_restarted_daemon_finds_the_image_again_or_says_why_not(start, criu: str, tiny_model: str, monkeypatch) -> None:
+    monkeypatch.setenv("GPUSERVE_CRIU", criu)
+    daemon = start()
+    tier = ["--tier", "process-snapshot", "--scaledown", "600"]
+    daemon.done("deploy", "tiny", "--engine", "llama.cpp", "--model", tiny_model, *tier)
+    expected, pid = text_of(daemon.chat("tiny")), daemon.engine_pid("tiny")
+    daemon.done("sleep", "tiny")
+    daemon.wait_for("tiny", "asleep")
+    daemon.kill()
+    daemon.start()
+    assert f"image of its process ({pid}) is found again" in daemon.child.output
+    assert daemon.status("tiny")["replicas"][0]["tier"] == "process-snapshot"
+    woken = daemon.chat("tiny")
+    assert text_of(woken) == expected and woken.headers["x-gpuserve-tier"] == "process-snapshot"
+    assert daemon.engine_pid("tiny") == pid
+    # Of another start of the machine, or never finished: removed, and said.
+    folder = daemon.state / "deployments" / "tiny"
+    for damage, why in [
+        (lambda: (folder / "image-1.json").write_text(json.dumps({"pid": pid, "port": 1024, "boot_id": "another"})),
+         "the machine was started again since it was made"),
+        (lambda: (folder / "image-1.json").unlink(), "it was never finished"),
+    ]:
+        daemon.done("sleep", "tiny")
+        daemon.wait_for("tiny", "asleep")
+        daemon.kill()
+        damage()
+        daemon.start()
+        assert f"replica 1's image of its process is removed: {why}" in daemon.child.output
+        assert not (folder / "image-1").exists() and not (folder / "image-1.json").exists()
+        assert text_of(daemon.chat("tiny")) == expected
+    daemon.done("stop", "tiny")
+    assert not (folder / "image-1").exists()
+
+
+def test_an_engine_that_nobody_wrote_down_is_ended_at_the_next_start(tiny: Daemon) -> None:
+    pid = tiny.engine_pid("tiny")
+    tiny.kill()
+    # As if the daemon had died between starting it and writing that down.
+    (tiny.state / "deployments" / "tiny" / "replica-1.json").unlink()
+    tiny.start()
+    assert f"process {pid} of replica 1, which nobody knew any more, is ended" in tiny.child.output
+    eventually(lambda: pid not in tiny.engines(), "it is gone")
+    text_of(tiny.chat("tiny"))
+    assert tiny.engine_pid("tiny") != pid
+
+
+def test_what_neither_answers_nor_ends_is_cut_off_and_killed_and_said(start, tmp_path: Path) -> None:
+    program = tmp_path / "hangs.py"
+    # Answers its canary, then nothing; and no signal that can be ignored moves it.
+    program.write_text(
+        "import http.server, sys, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "class Handler(http.server.BaseHTTPRequestHandler):\n"
+        "    asked = 0\n"
+        "    def say(self, body):\n"
+        "        self.send_response(200)\n"
+        "        self.send_header('Content-Length', str(len(body)))\n"
+        "        self.end_headers()\n"
+        "        self.wfile.write(body)\n"
+        "    def do_GET(self): self.say(b'ok')\n"
+        "    def do_POST(self):\n"
+        "        self.rfile.read(int(self.headers['Content-Length']))\n"
+        "        Handler.asked += 1\n"
+        "        if Handler.asked > 1: signal.pause()\n"
+        "        self.say(b'{\"choices\":[{\"text\":\"word\"}]}')\n"
+        "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()\n"
+    )
+    daemon = start()
+    python = str(ROOT / ".venv/bin/python")
+    daemon.done("deploy", "x", "--engine", "custom", "--model", "m", "--program", python, "--", str(program), "{port}")
+    pid = daemon.engine_pid("x")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(daemon.http.post, "/v1/completions", json={"model": "x", "prompt": "p"})
+        eventually(lambda: daemon.status("x")["replicas"][0]["in_flight"] == 1, "it is asked")
+        removed = daemon.run("rm", "x")
+        assert asked.result().status_code in (502, 503)
+    assert removed.returncode == 0 and "x is gone" in removed.stdout
+    assert "1 request in flight at replica 1 cut off after 10000 ms" in removed.stderr
+    assert f"replica 1's engine (process {pid}) ignored SIGTERM for 5000 ms and was killed" in removed.stderr
+    assert daemon.engines() == []
+
+
 def test_without_criu_the_tier_is_missed_aloud_and_the_next_one_taken(start, tiny_model: str, monkeypatch) -> None:
     monkeypatch.setenv("GPUSERVE_CRIU", "/no/such/criu")
     daemon = start()

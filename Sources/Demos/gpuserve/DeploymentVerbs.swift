@@ -9,7 +9,7 @@ enum DeploymentVerbs {
           gpuserve serve --state DIR [--listen 127.0.0.1:8089] [--loops 1] [--end-engines]
                        [--host-memory SIZE] [--gpu-memory SIZE]           what engines may hold together
           gpuserve deploy NAME --engine llama.cpp|vllm|sglang|tgi|transformers|custom --model X
-                       [--gpus 0] [--min 0] [--max 1] [--buffer 0] [--concurrency 4] [--scaledown SECONDS]
+                       [--gpus 0] [--min 0] [--max 1] [--buffer 0] [--concurrency 4] [--scaledown SECONDS] [--patience 0]
                        [--program PATH] [--env NAME...] [--tier TIER] [--price WHAT=DOLLARS...] [--memory SIZE]
                        [--no-wait] [--plan]
                        [-- more words for the engine]
@@ -19,13 +19,14 @@ enum DeploymentVerbs {
           gpuserve wake | stop | rm NAME                                bring up; end its engines; forget it
           gpuserve sleep NAME [--tier TIER]                             until something is asked of it
           gpuserve scale NAME [--min N] [--max N] [--buffer N] [--concurrency N] [--scaledown SECONDS]
+                       [--patience N]                                     seconds of idling that a second of waiting is worth
 
           TIER is in-place, suspended, process-snapshot, kit-snapshot or cold. All but serve find the daemon by --state DIR
           (or GPUSERVE_STATE), or by --url URL with its key in GPUSERVE_KEY.
         """
 
     static let verbs = ["serve", "deploy", "ls", "status", "logs", "wake", "sleep", "stop", "rm", "scale", "ui"]
-    private static let scaleOptions = ["min", "max", "buffer", "concurrency", "scaledown"]
+    private static let scaleOptions = ["min", "max", "buffer", "concurrency", "scaledown", "patience"]
 
     static func run(_ verb: String, _ words: [String]) async throws {
         func arguments(_ options: [String] = [], _ flags: [String] = [], of words: [String]) throws -> Arguments {
@@ -60,7 +61,8 @@ enum DeploymentVerbs {
             let given = try arguments(of: words)
             try given.expect("NAME")
             let name = try named(given)
-            _ = try await DaemonClient.with(given) { try await $0.call(.delete, "/api/deployments/\(name)") }
+            let said = try await DaemonClient.with(given) { try await $0.call(.delete, "/api/deployments/\(name)") }
+            for note in said["notes"]?.elements ?? [] { Console.error("\(note.string ?? "")\n") }
             print("\(name) is gone")
         case "ui":
             let given = try arguments(of: words)
@@ -184,6 +186,7 @@ enum DeploymentVerbs {
         let all = [
             ("min", settings.minCount), ("max", settings.maxCount), ("buffer", settings.bufferCount),
             ("concurrency", settings.concurrency), ("scaledown", settings.scaledown_ms),
+            ("patience", settings.patience),
         ]
         let given = all.filter { arguments[option: $0.0] != nil }.map { key, value in
             "\"\(key == "scaledown" ? "scaledown_ms" : key)\":\(value)"
@@ -197,6 +200,7 @@ enum DeploymentVerbs {
         scale.maxCount = try number("max", arguments) ?? max(scale.maxCount, scale.minCount)
         scale.bufferCount = try number("buffer", arguments) ?? scale.bufferCount
         scale.concurrency = try number("concurrency", arguments) ?? scale.concurrency
+        scale.patience = try number("patience", arguments) ?? scale.patience
         if let text = arguments[option: "scaledown"] {
             guard let seconds = Double(text), (0...86_400).contains(seconds) else {
                 throw UsageError(message: "--scaledown takes seconds, at most a day, not \(text)")

@@ -290,6 +290,10 @@ public struct Limits: Sendable, Hashable {
     public var engineGrace_ms = 5_000
     /// How long an engine that is taken off its devices may still work on them.
     public var deviceLock_ms = 10_000
+    /// How long the kernel gets to end an engine that was killed, before it is left to it.
+    public var engineKill_ms = 10_000
+    /// How long requests in flight get when their deployment is stopped or removed, before they are cut off.
+    public var stopDrain_ms = 10_000
     /// Longest wait for an engine to wake from a tier that keeps its process, and for a canary then.
     public var engineWake_ms = 60_000
 

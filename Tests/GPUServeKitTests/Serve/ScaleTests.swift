@@ -159,3 +159,57 @@ import Testing
         #expect(wakes >= 15, "and each gets its turn")
     }
 }
+
+/// Staying and waking by what the traffic so far makes worth it.
+@Suite struct PatienceTests {
+    /// How long after the last of ten requests with such gaps one is wanted, in steps of a tenth of a second.
+    private func wanted(gaps_ms: [Int], patience: Int, wake_ms: Int = 1000, until_ms: Int = 200_000) -> [Int] {
+        var scaler = Autoscaler(ScaleSettings(patience: patience))
+        var now_ms = 0
+        for gap_ms in gaps_ms {
+            now_ms += gap_ms
+            scaler.requestArrived(at: now_ms)
+        }
+        return stride(from: 0, to: until_ms, by: 100).filter { idle_ms in
+            scaler.desired(inFlight: 0, held: 0, wake_ms: wake_ms, at: now_ms + idle_ms).count == 1
+        }
+    }
+
+    @Test func `without evidence it idles away what one wait is worth`() {
+        #expect(wanted(gaps_ms: [5000], patience: 20).last == 19_900)
+        #expect(wanted(gaps_ms: [5000], patience: 20, wake_ms: 100).last == 1900)
+    }
+
+    @Test func `for a timer it sleeps at once and is back in time`() {
+        let times = wanted(gaps_ms: Array(repeating: 60_000, count: 30), patience: 10)
+        #expect((45_000...58_000).contains(times.first ?? 0), "\(times.first ?? 0)")
+        #expect(!times.contains(1000) && times.contains(59_000))
+        #expect((times.last ?? 0) < 75_000, "and gives up when it does not come")
+    }
+
+    @Test func `in bursts it stays for the next of the burst, and no longer`() {
+        let gaps = (0..<60).map { $0 % 10 == 9 ? 150_000 : 2000 }
+        let times = wanted(gaps_ms: gaps + [2000], patience: 10)
+        #expect(times.contains(1000))
+        #expect((times.filter { $0 < 100_000 }.last ?? 0) < 20_000)
+    }
+
+    @Test func `impatience costs nothing`() {
+        let gaps = (0..<40).map { 1000 + $0 % 7 * 9000 }
+        let few = wanted(gaps_ms: gaps, patience: 2).count
+        let many = wanted(gaps_ms: gaps, patience: 200).count
+        #expect(few < many)
+    }
+
+    @Test func `the likelihood is that of the best time to wait`() {
+        var forecast = ArrivalForecast()
+        #expect(forecast.likelihoodPer_ms(at: 0) == nil)
+        for beat in 0..<50 { forecast.requestArrived(at: beat * 10_000) }
+        let last = 49 * 10_000
+        let early = forecast.likelihoodPer_ms(at: last) ?? 0
+        let late = forecast.likelihoodPer_ms(at: last + 9000) ?? 0
+        #expect((0.00007...0.00011).contains(early), "about once in ten seconds: \(early)")
+        #expect(late > 5 * early)
+        #expect((forecast.likelihoodPer_ms(at: last + 20_000_000) ?? 1) == 0, "longer than any gap that is counted")
+    }
+}

@@ -33,6 +33,7 @@ extension DeploymentSpec {
         object.add("concurrency", scale.concurrency)
         object.add("scaledown_ms", scale.scaledown_ms)
         object.add("prewake", scale.isPrewaking)
+        object.add("patience", scale.patience)
         object.add("least_tier", leastTier.rawValue)
         object.add("arguments", extraArguments)
         object.add("environment", environmentNames)
@@ -52,7 +53,7 @@ private struct SpecReader {
 
     private static let textKeys: Set<String> = ["name", "engine", "model", "program", "least_tier"]
     private static let numberKeys: Set<String> = [
-        "gpus", "min", "max", "buffer", "concurrency", "scaledown_ms", "memory_bytes",
+        "gpus", "min", "max", "buffer", "concurrency", "scaledown_ms", "patience", "memory_bytes",
     ]
     private static let listKeys: Set<String> = ["arguments", "environment"]
 
@@ -105,6 +106,7 @@ private struct SpecReader {
         spec.scale.concurrency = numbers["concurrency"] ?? spec.scale.concurrency
         spec.scale.scaledown_ms = numbers["scaledown_ms"] ?? spec.scale.scaledown_ms
         spec.scale.isPrewaking = isPrewaking
+        spec.scale.patience = numbers["patience"] ?? spec.scale.patience
         spec.extraArguments = lists["arguments"] ?? []
         spec.environmentNames = lists["environment"] ?? []
         spec.memoryBytes = numbers["memory_bytes"]

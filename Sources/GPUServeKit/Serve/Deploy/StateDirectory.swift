@@ -16,6 +16,7 @@ internal import Wire
 /// deployments/NAME/replica-N.json    the engine's process, port and tier
 /// deployments/NAME/replica-N.log     what it printed
 /// deployments/NAME/image-N/          an image of its process
+/// deployments/NAME/image-N.json      how that is restored; written last
 /// deployments/NAME/memory.json       the canary's answer and what waking took
 /// ```
 public final class StateDirectory: Sendable {

@@ -178,21 +178,30 @@ public final class EngineProcess: Sendable {
         }
     }
 
-    /// Ends it: asks (SIGTERM), and after `grace_ms` insists (SIGKILL). Returns when it is gone.
-    public func end(grace_ms: Int) async {
-        guard ending == nil else { return }
+    /// How much it took to end a process.
+    public enum Force: Sendable, Hashable {
+        /// It was asked, or had ended.
+        case asked
+        /// It did not listen, and was killed.
+        case killed
+        /// It was killed and is there all the same: only the kernel can hold it up now, for example in the middle of a write
+        /// to a dead disk.
+        case stuck
+    }
+
+    /// Ends it: asks (SIGTERM), and after `grace_ms` insists (SIGKILL). Returns when it is gone, or `kill_ms` after that.
+    @discardableResult
+    public func end(grace_ms: Int, kill_ms: Int = 10_000) async -> Force {
+        guard ending == nil else { return .asked }
         if grace_ms > 0 {
             // A frozen process hears nothing before it runs again; and a signal that waits for that goes to any of its threads,
             // not to the first one, which alone handles it in Python.
             signal(SIGCONT)
             signal(SIGTERM)
-            if await waitForEnd(limit_ms: grace_ms) { return }
+            if await waitForEnd(limit_ms: grace_ms) { return .asked }
         }
-        while ending == nil {
-            signal(SIGKILL)
-            // Only the kernel can hold it up now, for example in the middle of a write to a dead disk.
-            if await waitForEnd(limit_ms: 1_000) { return }
-        }
+        signal(SIGKILL)
+        return await waitForEnd(limit_ms: kill_ms) ? .killed : .stuck
     }
 
     private func signal(_ number: Int32) {

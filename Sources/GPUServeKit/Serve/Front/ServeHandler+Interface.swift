@@ -43,8 +43,10 @@ extension ServeHandler {
                 return .json(try await runtime.status(spec.name).json, status: 201)
             case (.get, 2): return .json(try await runtime.status(parts[1]).json)
             case (.delete, 2):
-                try await runtime.remove(parts[1])
-                return .json(Array(#"{"removed":true}"#.utf8))
+                var object = JSONObjectText()
+                object.add("notes", try await runtime.remove(parts[1]))
+                object.add("removed", true)
+                return .json(object.bytes)
             case (.post, 3):
                 try await act(parts[2], on: parts[1], body)
                 return .json(try await runtime.status(parts[1]).json)
@@ -98,6 +100,7 @@ extension ServeHandler {
             settings.bufferCount = wishes?["buffer"]?.int ?? settings.bufferCount
             settings.concurrency = wishes?["concurrency"]?.int ?? settings.concurrency
             settings.scaledown_ms = wishes?["scaledown_ms"]?.int ?? settings.scaledown_ms
+            settings.patience = wishes?["patience"]?.int ?? settings.patience
             settings.isPrewaking = wishes?["prewake"]?.bool ?? settings.isPrewaking
             try await runtime.scale(name, settings)
         case "price":

@@ -98,6 +98,12 @@ public struct ReplicaMachine: Sendable, Hashable {
         engine.number = 1
     }
 
+    /// A replica of which an earlier run of the program left an image.
+    public init(asleepWithout tier: SleepTier) {
+        precondition(!tier.keepsProcess, "an engine that lives is adopted")
+        state = .asleep(tier)
+    }
+
     /// Requests may go to the engine.
     public var isAdmitting: Bool { state == .ready }
 

@@ -34,7 +34,7 @@ extension Deployment {
                 handle(.sleepFailed(step, error), number)
             }
         case .end(let step):
-            await replica.process?.end(grace_ms: surroundings.limits.engineGrace_ms)
+            if let process = replica.process { await end(process, of: number) }
             replica.process = nil
             writeFact(replica)
             handle(.ended(step), number)
@@ -67,7 +67,7 @@ extension Deployment {
             storePath: surroundings.directory.storePath, extraArguments: spec.extraArguments)
         var environment = ProgramFinder.environment(also: spec.environmentNames)
         environment.merge(recipe.environment) { $1 }
-        environment[Self.mark] = "\(surroundings.directory.path)/\(name)/\(replica.number)"
+        environment[StrayEngines.mark] = "\(surroundings.directory.path)/\(name)/\(replica.number)"
         log(replica.number).trim()
         let process = try await EngineProcess.start(
             program: program, arguments: recipe.arguments(request), environment: environment,
@@ -80,9 +80,6 @@ extension Deployment {
         watch(process, engine, replica.number)
         try await waitUntilReady(replica, process, limit_ms: recipe.readyLimit_ms)
     }
-
-    /// A variable that every engine carries, so that one can be told from other processes.
-    static let mark = "GPUSERVE_ENGINE"
 
     private func restore(
         _ tier: SleepTier, _ replica: Replica, _ engine: ReplicaMachine.EngineID
@@ -99,13 +96,13 @@ extension Deployment {
             if spec.gpuCount > 0 { try await surroundings.devices.putBack(process) }
             try await waitUntilReady(replica, process, limit_ms: surroundings.limits.engineWake_ms)
         case .processSnapshot:
-            guard let imager, let pid = replica.imagePID else {
+            guard let imager, let image = replica.image else {
                 throw ReplicaFailure(.imageUnusable, "there is no image of the process")
             }
             let process = try await imager.restore(
-                pid, from: imagePath(replica.number), log: log(replica.number).path, on: surroundings.host)
+                image.pid, from: imagePath(replica.number), log: log(replica.number).path, on: surroundings.host)
             replica.process = process
-            replica.port = replica.imagePort
+            replica.port = image.port
             writeFact(replica)
             watch(process, engine, replica.number)
             try await waitUntilReady(replica, process, limit_ms: surroundings.limits.engineWake_ms)
@@ -163,7 +160,7 @@ extension Deployment {
     }
 
     /// Where the image of a replica's process is.
-    private func imagePath(_ number: Int) -> String {
+    func imagePath(_ number: Int) -> String {
         surroundings.directory.directory(of: name) + "/image-\(number)"
     }
 
@@ -185,17 +182,30 @@ extension Deployment {
             guard let imager else { throw ReplicaFailure(.notPermitted, "there is no program that makes images") }
             // What is stopped when its image is made is stopped when it comes back.
             if process.isFrozen { process.thaw() }
+            // One that is never finished must not be taken for the one before.
+            loseImage(replica)
             try await imager.dump(
                 process, to: imagePath(replica.number), log: log(replica.number).path, on: surroundings.host)
-            replica.imagePID = process.identity.pid
-            replica.imagePort = replica.port
+            keepImage(ImageFact(pid: process.identity.pid, port: replica.port, bootID: ReplicaFact.thisBoot), replica)
             replica.process = nil
         case .kitSnapshot, .cold:
-            await process.end(grace_ms: surroundings.limits.engineGrace_ms)
+            await end(process, of: replica.number)
             replica.process = nil
         }
         replica.memoryAfter = replica.process?.residentBytes() ?? 0
         replica.residentBytes = nil
+    }
+
+    /// Ends an engine, and says it when that took force.
+    func end(_ process: EngineProcess, of number: Int) async {
+        let limits = surroundings.limits
+        let who = "replica \(number)'s engine (process \(process.identity.pid))"
+        switch await process.end(grace_ms: limits.engineGrace_ms, kill_ms: limits.engineKill_ms) {
+        case .asked: break
+        case .killed: noteEnd("\(who) ignored SIGTERM for \(limits.engineGrace_ms) ms and was killed")
+        case .stuck:
+            noteEnd("\(who) does not end \(limits.engineKill_ms) ms after SIGKILL: it is left to the kernel")
+        }
     }
 
     private func perform(

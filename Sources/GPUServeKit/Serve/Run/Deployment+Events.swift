@@ -42,7 +42,8 @@ extension Deployment {
             measure(replica)
             unproven.insert(replica.number)
             // Time to be used in, however long it took to come up.
-            awakeUntil_ms = max(awakeUntil_ms, Int(now_ns / 1_000_000) + spec.scale.scaledown_ms)
+            let stay_ms = spec.scale.patience > 0 ? min(1_000, spec.scale.scaledown_ms) : spec.scale.scaledown_ms
+            awakeUntil_ms = max(awakeUntil_ms, Int(now_ns / 1_000_000) + stay_ms)
         case .failed(let failure, _):
             note("replica \(replica.number) failed: \(failure)")
             replica.wakeBegun_ns = 0
@@ -75,6 +76,7 @@ extension Deployment {
             if !others { front.refuseAll(.failed(failure)) }
         case .fellBack(let from, let to, let failure, let isAside):
             let aside = isAside ? "; \(from.rawValue) is put aside" : ""
+            if from == .processSnapshot { loseImage(replica) }
             note("replica \(number) falls back from \(from.rawValue) to \(to.rawValue): \(failure)\(aside)")
             try? writeMemory()
         case .retry(let step, let after_ms):
@@ -117,6 +119,7 @@ extension Deployment {
 
     func proved(_ number: Int) {
         unproven.remove(number)
+        replicas[number]?.isGuess = false
         handle(.proven, number)
     }
 

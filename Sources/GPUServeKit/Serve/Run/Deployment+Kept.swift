@@ -1,3 +1,4 @@
+internal import Glibc
 internal import Transport
 
 /// What the next daemon finds again: what was learned, and where the engines are.
@@ -35,8 +36,61 @@ extension Deployment {
         }
     }
 
+    // MARK: Images
+
+    func keepImage(_ image: ImageFact, _ replica: Replica) {
+        replica.image = image
+        // Without it the image is good as long as this daemon runs.
+        try? surroundings.directory.write(image.json, to: ImageFact.file(replica.number), of: name, isSynced: false)
+    }
+
+    func loseImage(_ replica: Replica) {
+        replica.image = nil
+        removeImage(replica.number)
+    }
+
+    private func removeImage(_ number: Int) {
+        ladder.imageLost(.processSnapshot)
+        try? surroundings.directory.remove(ImageFact.file(number), of: name)
+        ProcessImager.empty(imagePath(number))
+        rmdir(imagePath(number))
+    }
+
+    /// Takes up an image that an earlier run of the daemon made, or removes what is left of one.
+    private func adoptImage(_ number: Int) {
+        let fact = try? surroundings.directory.read(ImageFact.file(number), of: name).flatMap { ImageFact(json: $0) }
+        let isThere = access(imagePath(number), F_OK) == 0
+        guard fact != nil || isThere else { return }
+        let problem: String? =
+            if !isThere {
+                "it is gone"
+            } else if fact == nil {
+                "it was never finished"
+            } else if fact?.bootID != ReplicaFact.thisBoot {
+                "the machine was started again since it was made"
+            } else if imager == nil || !ladder.offered.contains(.processSnapshot) {
+                "it cannot be restored here any more"
+            } else {
+                nil
+            }
+        guard let fact, problem == nil else {
+            removeImage(number)
+            return note("replica \(number)'s image of its process is removed: \(problem ?? "")")
+        }
+        let replica = replicas[number] ?? newReplica(number, ReplicaMachine(asleepWithout: .processSnapshot))
+        replica.image = fact
+        replicas[number] = replica
+        ladder.imageMade(.processSnapshot)
+        _ = replica.clock.enter(replica.machine.state.residency, at: Int(EventLoop.clock_ns() / 1_000_000))
+        note("replica \(number)'s image of its process (\(fact.pid)) is found again")
+    }
+
+    // MARK: Engines
+
     /// Finds the engines of an earlier run again.
-    func adopt(_ facts: [(number: Int, fact: ReplicaFact)]) async {
+    ///
+    /// - Parameter numbers: of replicas that there may be something of.
+    func adopt(_ facts: [(number: Int, fact: ReplicaFact)], images numbers: ClosedRange<Int>) async {
         for (number, fact) in facts {
             let identity = EngineProcess.Identity(pid: fact.pid, startTicks: fact.startTicks)
             let process =
@@ -62,6 +116,21 @@ extension Deployment {
             writtenFacts[number] = fact
             if fact.asleep == nil { awakeUntil_ms = Int(EventLoop.clock_ns() / 1_000_000) + spec.scale.scaledown_ms }
         }
+        for number in numbers { adoptImage(number) }
+        endStrays()
+        refreshOutlook()
         evaluate()
+    }
+
+    /// Ends processes of engines that no replica knows: those that a killed daemon had not written down yet, and what engines
+    /// left behind in groups of their own.
+    func endStrays() {
+        let path = surroundings.directory.path
+        let strays = StrayEngines.find(statePath: path).filter { stray in
+            stray.deployment == name && replicas[stray.replica]?.process == nil
+        }
+        for stray in StrayEngines.end(strays) {
+            note("process \(stray.pid) of replica \(stray.replica), which nobody knew any more, is ended")
+        }
     }
 }

@@ -61,7 +61,8 @@ extension Deployment {
             let active = replicas.values.count(where: \.machine.isWanted)
             held.isBusy = front.inFlight(replica.number) > 0 || front.heldCount > 0 || active <= spec.scale.minCount
             held.wake_ms = memory.predicted_ms(ladder.tier(atLeast: .processSnapshot))
-            held.came_ms = since_ms
+            // A guess gives way at once to whoever is really asked.
+            held.came_ms = replica.isGuess ? nil : since_ms
         case .starting, .draining, .leaving, .waking: break
         }
         if let idle_ms = autoscaler.forecast.idle_ms(at: now_ms) { held.lastUse_ms = now_ms - idle_ms }

@@ -8,6 +8,12 @@ extension Deployment {
         surroundings.log("\(name): \(text)")
     }
 
+    /// What is said to whoever waits for the end of a deployment, too.
+    func noteEnd(_ text: String) {
+        note(text)
+        if endNotes.count < Self.noteCount { endNotes.append(text) }
+    }
+
     func exitFailure(_ code: ReplicaFailure.Code, _ what: String, _ number: Int) -> ReplicaFailure {
         let lines = log(number).tail(lineCount: 5).joined(separator: " | ")
         return ReplicaFailure(code, lines.isEmpty ? what : "\(what); it last printed: \(lines)")
@@ -26,7 +32,7 @@ extension Deployment {
 
     func trimLogs() {
         // An image of a process knows how long its log was.
-        for replica in replicas.values where replica.imagePID == nil { log(replica.number).trim() }
+        for replica in replicas.values where replica.image == nil { log(replica.number).trim() }
     }
 
     func refreshOutlook() {

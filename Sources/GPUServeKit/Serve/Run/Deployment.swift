@@ -47,6 +47,8 @@ public actor Deployment {
     /// When somebody who asked for a replica by hand gives up.
     private var wishEnds_ms = 0
     var notes: [String] = []
+    /// Those about the end that is being waited for.
+    var endNotes: [String] = []
     var wakes: [Waterfall] = []
     var writtenFacts: [Int: ReplicaFact] = [:]
     private var pulseCount = 0
@@ -76,7 +78,7 @@ public actor Deployment {
             }
         }
         self.imager = imager
-        // An image of a process is known by the daemon that made it only.
+        // Images of processes are looked for when replicas are adopted.
         for tier in memory.images where tier != .processSnapshot { ladder.imageMade(tier) }
         autoscaler = Autoscaler(spec.scale)
         // The front calls back through a box that is filled when there is something to call.
@@ -122,18 +124,14 @@ public actor Deployment {
         for arrival in load.arrivals_ms { autoscaler.requestArrived(at: arrival) }
         if load.held > 0 { (isHeldDown, isPushedOut) = (false, false) }
         let wake_ms = memory.predicted_ms(ladder.tier(atLeast: spec.leastTier))
-        let desired = autoscaler.desired(inFlight: load.inFlight, held: load.held, wake_ms: wake_ms, at: now_ms)
+        let wish = autoscaler.wish(
+            inFlight: load.inFlight, held: load.held, wake_ms: wake_ms, isAskedFor: now_ms < awakeUntil_ms,
+            isPushedOut: isPushedOut, at: now_ms)
+        let wanted = isHeldDown ? 0 : wish.count
         let active = replicas.values.filter(\.machine.isWanted).sorted { $0.number < $1.number }
-        // What may push others out: requests, promises, and what somebody asked for; not what was wanted a while ago.
-        var urgent = max(spec.scale.minCount, spec.scale.replicaCount(for: load.inFlight + load.held))
-        if now_ms < awakeUntil_ms { urgent = max(urgent, 1) }
-        urgent = min(urgent, spec.scale.maxCount)
-        var wanted = max(urgent, desired.count)
-        if isPushedOut { wanted = max(urgent, desired.reason == .expected ? 1 : 0) }
-        if isHeldDown { (wanted, urgent) = (0, 0) }
         claim = nil
         if active.count < wanted {
-            for index in active.count..<wanted { if !wakeOne(isUrgent: index < urgent) { break } }
+            for index in active.count..<wanted { if !wakeOne(isUrgent: index < wish.urgentCount) { break } }
         } else if active.count > wanted {
             let idle = active.filter { $0.machine.state == .ready }
                 .sorted { front.inFlight($0.number) < front.inFlight($1.number) }
@@ -176,6 +174,7 @@ public actor Deployment {
         let number = resting.first?.number ?? (1...).first { replicas[$0] == nil }!
         guard hasRoom(number, isUrgent: isUrgent) else { return false }
         if replicas[number] == nil { replicas[number] = newReplica(number) }
+        replicas[number]?.isGuess = !isUrgent
         handle(.wanted, number)
         return true
     }
@@ -212,26 +211,47 @@ public actor Deployment {
         for number in replicas.keys.sorted() { handle(.mayRest(atLeast: max(tier, spec.leastTier)), number) }
     }
 
-    /// Ends all engines; requests are refused until `wake`.
-    func stop() async throws(ServeError) {
+    /// Ends all engines; requests are refused until `wake`. Returns what is worth saying about how they ended.
+    func stop() async throws(ServeError) -> [String] {
         memory.isStopped = true
         try writeMemory()
         front.isStopped = true
         surroundings.memory.withdraw(name, but: nil)
-        await endAll()
+        let notes = await endAll()
+        for number in replicas.keys where replicas[number]?.machine.state == .absent {
+            if let replica = replicas[number] { loseImage(replica) }
+            replicas[number] = nil
+        }
+        return notes
     }
 
-    /// Ends all engines and waits until they are gone.
-    func endAll() async {
-        awakeUntil_ms = 0
+    /// Ends all engines and waits until they are gone, within bounds. Returns what is worth saying about how they ended.
+    func endAll() async -> [String] {
+        (awakeUntil_ms, endNotes) = (0, [])
         for number in replicas.keys.sorted() { handle(.stop, number) }
+        let impatience = Task {
+            if await EngineHost.pause(surroundings.limits.stopDrain_ms) { self.cutOff() }
+        }
         for replica in replicas.values {
             while let work = replica.work {
                 await work.value
                 if replica.work == work { break }
             }
         }
-        for (number, replica) in replicas where replica.machine.state == .absent { replicas[number] = nil }
+        impatience.cancel()
+        endStrays()
+        return endNotes
+    }
+
+    /// Requests in flight had their time.
+    private func cutOff() {
+        for replica in replicas.values where replica.machine.state == .draining(.stop) {
+            let count = front.inFlight(replica.number)
+            noteEnd(
+                "\(count) request\(count == 1 ? "" : "s") in flight at replica \(replica.number) cut off after "
+                    + "\(surroundings.limits.stopDrain_ms) ms")
+            front.stopDraining(replica.number)
+        }
     }
 
     /// New numbers of replicas, from the next decision on.

@@ -21,10 +21,10 @@ final class Replica {
     var memoryAfter = 0
     /// Resident bytes as they were measured last since it came up.
     var residentBytes: Int?
-
-    /// The process and the port that the image of it has.
-    var imagePID: Int32?
-    var imagePort: UInt16 = 0
+    /// Whether it was woken on a guess that no request has proved right yet.
+    var isGuess = false
+    /// The image of its process, if there is one.
+    var image: ImageFact?
 
     /// What it is billed for.
     var clock: ResidencyClock

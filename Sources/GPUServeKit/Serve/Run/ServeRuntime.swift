@@ -60,7 +60,9 @@ public final class ServeRuntime: Sendable {
         surroundings = Deployment.Surroundings(
             directory: directory, host: try EngineHost(), transport: transport, limits: limits, meter: meter,
             memory: memory, devices: EngineDevices(limits: limits), run: RandomName.make(), log: log)
-        for name in try directory.deployments() { try await takeUp(name) }
+        let names = try directory.deployments()
+        for name in names { try await takeUp(name) }
+        endStrays(but: Set(names))
         let pulse = Task { [weak self] in
             var count = 0
             while await EngineHost.pause(Self.pulse_ms) {
@@ -70,6 +72,14 @@ public final class ServeRuntime: Sendable {
             }
         }
         state.withLock { $0.pulse = pulse }
+    }
+
+    /// Ends what is left of deployments that there are no more; those whose text cannot be read are not among them.
+    private func endStrays(but names: Set<String>) {
+        let strays = StrayEngines.find(statePath: directory.path).filter { !names.contains($0.deployment) }
+        for stray in StrayEngines.end(strays) {
+            surroundings.log("\(stray.deployment): process \(stray.pid) was left of it and is ended")
+        }
     }
 
     private func takeUp(_ name: String) async throws(ServeError) {
@@ -88,12 +98,13 @@ public final class ServeRuntime: Sendable {
         let deployment = Deployment(spec, memory: memory, need: await plan(spec).need, surroundings)
         state.withLock { $0.deployments[name] = deployment }
         var facts: [(number: Int, fact: ReplicaFact)] = []
-        for number in 1...spec.scale.maxCount + 16 {
+        let numbers = 1...spec.scale.maxCount + 16
+        for number in numbers {
             guard let text = try directory.read(Replica.factFile(number), of: name) else { continue }
             if let fact = ReplicaFact(json: text) { facts.append((number, fact)) }
         }
         try await meter.record(spec.price, of: name)
-        await deployment.adopt(facts)
+        await deployment.adopt(facts, images: numbers)
     }
 
     /// What a deployment would take here, and how long; nothing is started.
@@ -190,13 +201,15 @@ public final class ServeRuntime: Sendable {
         try await deployment.wake()
     }
 
-    /// Ends a deployment's engines and forgets it.
-    public func remove(_ name: String) async throws(ServeError) {
+    /// Ends a deployment's engines, within bounds, and forgets it. Returns what is worth saying about how they ended.
+    @discardableResult
+    public func remove(_ name: String) async throws(ServeError) -> [String] {
         let deployment = try known(name)
-        try await deployment.stop()
+        let notes = try await deployment.stop()
         state.withLock { $0.deployments[name] = nil }
         memory.leave(name)
         try directory.removeDeployment(name)
+        return notes
     }
 
     /// Brings a replica up.
@@ -207,8 +220,9 @@ public final class ServeRuntime: Sendable {
         await (try known(name)).sleep(atLeast: tier)
     }
 
-    /// Ends all engines; requests are refused until `wake`.
-    public func stop(_ name: String) async throws(ServeError) { try await known(name).stop() }
+    /// Ends all engines, within bounds; requests are refused until `wake`. Returns what is worth saying about how they ended.
+    @discardableResult
+    public func stop(_ name: String) async throws(ServeError) -> [String] { try await known(name).stop() }
 
     /// Changes how many replicas there are and when.
     public func scale(_ name: String, _ settings: ScaleSettings) async throws(ServeError) {
@@ -245,7 +259,7 @@ public final class ServeRuntime: Sendable {
     public func shutDown(endsEngines: Bool) async {
         state.withLock { $0.pulse }?.cancel()
         for deployment in all {
-            if endsEngines { await deployment.endAll() }
+            if endsEngines { _ = await deployment.endAll() }
             await deployment.meterResidency()
         }
         await meter.close()

@@ -45,6 +45,29 @@ public struct ArrivalForecast: Sendable, Hashable {
         return 1 - survivors(beyond: Double(idle_ms + horizon_ms)) / left
     }
 
+    /// The most that waiting awake for the next request can be worth now: over all times that one could wait, the chance that
+    /// it comes by then for each millisecond that one waits on average. Nil when too few gaps were seen to tell.
+    ///
+    /// One more gap than was seen is taken to be longer than all: what never happened yet may happen.
+    public func likelihoodPer_ms(at now_ms: Int) -> Double? {
+        guard let idle_ms = idle_ms(at: now_ms), total >= Self.neededCount else { return nil }
+        let begin = Double(idle_ms)
+        let alive = survivors(beyond: begin) + 1
+        var (best, waited, at, left) = (0.0, 0.0, begin, alive)
+        let first = max(0, Int(Self.position(max(begin, Self.shortest_ms)).rounded(.down)) + 1)
+        guard first < Self.bucketCount else { return 0 }
+        // The bucket that the time so far lies in is left at the next edge.
+        var after = counts[first...].reduce(0, +) + 1
+        for edge in first...Self.bucketCount {
+            let end = Self.shortest_ms * exp2(Double(edge) / 4)
+            if edge > first { after -= counts[edge - 1] }
+            waited += (left + after) / 2 / alive * (end - at)
+            if waited > 0 { best = max(best, (alive - after) / alive / waited) }
+            (at, left) = (end, after)
+        }
+        return best
+    }
+
     /// How many of the gaps were longer; within a bucket, gaps are taken to be spread evenly over its logarithm.
     private func survivors(beyond gap_ms: Double) -> Double {
         guard gap_ms >= Self.shortest_ms else { return total }

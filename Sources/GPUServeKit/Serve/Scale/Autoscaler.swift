@@ -30,7 +30,35 @@ public struct Autoscaler: Sendable {
     /// Notes a request.
     public mutating func requestArrived(at now_ms: Int) { forecast.requestArrived(at: now_ms) }
 
-    /// How many replicas there should be now.
+    /// What is wished for.
+    public struct Wish: Sendable, Hashable {
+        /// Replicas that there should be.
+        public var count: Int
+        /// How many of them may push others out for it: for requests, promises and what somebody asked for, not for guesses
+        /// and what was wanted a while ago.
+        public var urgentCount: Int
+    }
+
+    /// How many replicas there should be now, and how urgently.
+    ///
+    /// - Parameters:
+    ///   - inFlight: requests being answered.
+    ///   - held: requests that wait for a replica.
+    ///   - wake_ms: how long waking one is predicted to take.
+    ///   - isAskedFor: whether somebody wants one to be up, requests or not.
+    ///   - isPushedOut: whether it made room for others, so that what was wanted before counts no more.
+    public mutating func wish(
+        inFlight: Int, held: Int, wake_ms: Int, isAskedFor: Bool = false, isPushedOut: Bool = false, at now_ms: Int
+    ) -> Wish {
+        let (count, reason) = desired(inFlight: inFlight, held: held, wake_ms: wake_ms, at: now_ms)
+        var urgent = max(settings.minCount, settings.replicaCount(for: inFlight + held))
+        if isAskedFor { urgent = max(urgent, 1) }
+        urgent = min(urgent, settings.maxCount)
+        let wanted = isPushedOut ? reason == .expected ? 1 : 0 : count
+        return Wish(count: max(urgent, wanted), urgentCount: urgent)
+    }
+
+    /// How many replicas there should be now, and what speaks for it.
     ///
     /// - Parameters:
     ///   - inFlight: requests being answered.
@@ -41,6 +69,7 @@ public struct Autoscaler: Sendable {
         let load = inFlight + held
         var wanted = settings.replicaCount(for: load)
         if load > 0 { wanted += settings.bufferCount }
+        if load == 0, settings.patience > 0 { return patient(wake_ms, now_ms) }
         // What is expected counts as load, so that a replica woken for it stays for the whole window.
         let isGuess = wanted == 0 && isExpected(wake_ms, now_ms)
         wanted = min(isGuess ? 1 : wanted, settings.maxCount)
@@ -59,5 +88,24 @@ public struct Autoscaler: Sendable {
     private func isExpected(_ wake_ms: Int, _ now_ms: Int) -> Bool {
         guard settings.isPrewaking else { return false }
         return (forecast.probability(at: now_ms, within: 2 * max(wake_ms, 500)) ?? 0) > 0.5
+    }
+    /// Nobody is there: one stays, or comes, as long as the time that it idles is worth the waiting that it is likely to save.
+    /// As long as nothing is known it stays until it has idled away what one wait is worth: then no other rule costs less
+    /// than half as much (the ski rental problem).
+    private mutating func patient(_ wake_ms: Int, _ now_ms: Int) -> (count: Int, reason: Reason) {
+        let worth_ms = settings.patience * max(1, wake_ms)
+        let isWorth: Bool
+        let isKnown: Bool
+        if let rate = forecast.likelihoodPer_ms(at: now_ms) {
+            isWorth = rate * Double(worth_ms) >= 1 && (settings.isPrewaking || (peaks.last?.count ?? 0) > 0)
+            isKnown = true
+        } else {
+            isWorth = forecast.idle_ms(at: now_ms).map { $0 < worth_ms } ?? false
+            isKnown = false
+        }
+        let wanted = min(isWorth ? 1 : 0, settings.maxCount)
+        peaks = [(now_ms, wanted)]
+        guard wanted > settings.minCount else { return (settings.minCount, settings.minCount > 0 ? .minimum : .idle) }
+        return (wanted, isKnown ? .expected : .recentLoad)
     }
 }

@@ -40,7 +40,7 @@ public struct MemoryPlan: Sendable, Hashable {
         public var wake_ms: Int
         /// When its last request came, or it itself.
         public var lastUse_ms: Int
-        /// When it became ready; nil for one that sleeps, which may go at any time.
+        /// When it became ready; nil for one that sleeps or was woken on a guess, which may go at any time.
         public var came_ms: Int?
         /// How likely its next request comes within `MemoryBudget.horizon_ms`; nil when nobody can tell.
         public var demand: Double?

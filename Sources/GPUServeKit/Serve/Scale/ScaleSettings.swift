@@ -12,11 +12,14 @@ public struct ScaleSettings: Sendable, Hashable {
     public var scaledown_ms: Int
     /// Whether replicas are woken ahead of requests that the traffic so far leads one to expect.
     public var isPrewaking: Bool
+    /// How many seconds of an idle replica one second less of waiting is worth. Then a replica stays, and is woken ahead, as long
+    /// as the traffic so far makes that worth it, whatever `scaledown_ms` says beyond it. 0: always `scaledown_ms`.
+    public var patience: Int
 
     /// Settings; see `problem` for their ranges.
     public init(
         minCount: Int = 0, maxCount: Int = 1, bufferCount: Int = 0, concurrency: Int = 4, scaledown_ms: Int = 60_000,
-        isPrewaking: Bool = true
+        isPrewaking: Bool = true, patience: Int = 0
     ) {
         self.minCount = minCount
         self.maxCount = maxCount
@@ -24,6 +27,7 @@ public struct ScaleSettings: Sendable, Hashable {
         self.concurrency = concurrency
         self.scaledown_ms = scaledown_ms
         self.isPrewaking = isPrewaking
+        self.patience = patience
     }
 
     /// How many replicas so many requests at once need.
@@ -39,6 +43,7 @@ public struct ScaleSettings: Sendable, Hashable {
         if !(0...86_400_000).contains(scaledown_ms) {
             return "scaledown is \(scaledown_ms) ms; it must be 0 to a day (86400000 ms)"
         }
+        if !(0...1_000_000).contains(patience) { return "patience is \(patience); it must be 0 to 1000000" }
         return nil
     }
 }
