@@ -1,6 +1,6 @@
 # Every target sets up what it needs and says what it installs; a second run finds everything in place.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all bench-gateway bench-classifier bench-restore bench-gpu bench-wake eval-routing train-weights build format lint clean
+.PHONY: help demo test test-all bench-gateway bench-classifier bench-restore bench-gpu bench-wake bench-trace eval-routing train-weights build format lint clean
 SWIFT_SOURCES := Package.swift Sources Tests $(wildcard Benchmarks)
 
 help: ## this list
@@ -39,6 +39,10 @@ bench-coldstart: ## time from exec to ready and to a first token of the model se
 bench-wake: ## what a request pays that finds its deployment at zero, beside the engine's own start (QUICK=1: a short run)
 	@Scripts/setup.sh wake
 	@Scripts/bench_wake.sh $(if $(QUICK),--quick)
+
+bench-trace: ## an hour of requests for ten deployments where two find room, beside keep-alive and time-outs (QUICK=1: ten minutes)
+	@Scripts/setup.sh build
+	@Scripts/bench_trace.sh $(if $(QUICK),--quick)
 
 eval-routing: ## how good the decisions are on measured outcomes (DATA=FOLDER; litellm beside it after Scripts/setup.sh bench)
 	@Scripts/setup.sh build

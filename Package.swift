@@ -79,6 +79,9 @@ let package = Package(
             name: "bench-restore", dependencies: ["BenchSupport", "GPUServeKit", "Transport", "Wire"],
             path: "Benchmarks/bench-restore", exclude: ["peers.py", "TRIES.md"], swiftSettings: strict),
         .executableTarget(
+            name: "bench-trace", dependencies: ["BenchSupport", "GPUServeKit", "RouterKit"],
+            path: "Benchmarks/bench-trace", swiftSettings: strict),
+        .executableTarget(
             name: "bench-gpu", dependencies: ["BenchSupport", "GPUServeKit"], path: "Benchmarks/bench-gpu",
             swiftSettings: strict),
         .executableTarget(
@@ -106,7 +109,8 @@ let package = Package(
         .testTarget(
             name: "GPUServeKitTests",
             dependencies: [
-                "BenchSupport", "bench-gpu", "GPUServeKit", "GPUServeKitTesting", "CCuda", "CFakeCuda", "CHash",
+                "BenchSupport", "bench-gpu", "bench-trace", "GPUServeKit", "GPUServeKitTesting", "CCuda", "CFakeCuda",
+                "CHash",
                 "Transport", "Wire", "ledger-torture", "store-torture",
             ],
             swiftSettings: strict),

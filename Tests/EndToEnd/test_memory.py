@@ -47,13 +47,14 @@ def test_whoever_answers_stays_and_whoever_waits_is_told_why(three: Daemon) -> N
     busy = [name for name, state in states(three).items() if state == "ready"]
     waiting = next(name for name in "abc" if name not in busy)
     pids = {name: three.engine_pid(name) for name in busy}
-    # Answers that take as long as the test wants.
-    for pid in pids.values():
-        os.killpg(pid, signal.SIGSTOP)
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
-        long = [pool.submit(three.chat, name) for name in busy]
-        eventually(
-            lambda: all(three.status(name)["replicas"][0]["in_flight"] > 0 for name in busy), "both are busy")
+        long = []
+        for name in busy:
+            asked = pool.submit(three.chat, name, max_tokens=2000, ignore_eos=True)
+            eventually(lambda: three.status(name)["replicas"][0]["in_flight"] > 0 or asked.done(), f"{name} is asked")
+            # From here on the answer takes as long as the test wants.
+            os.killpg(pids[name], signal.SIGSTOP)
+            long.append(asked)
         late = three.chat(waiting, headers={"x-gpuserve-max-wait-ms": "1000"})
         held = pool.submit(three.chat, waiting)
         eventually(lambda: "waits_for" in three.status(waiting), "it says what it waits for")
