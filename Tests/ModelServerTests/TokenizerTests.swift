@@ -85,26 +85,35 @@ struct TokenizerTests {
         }
     }
 
-    @Test(
-        arguments: [
-            (header(kind: "llama"), "tokenizer.ggml.model is llama", "llama"),
-            (header(pre: "qwen2"), "tokenizer.ggml.pre is qwen2", "qwen2"),
-            (header(merges: ["a b", "abc"]), "a merge is not two tokens and a space", nil),
-            (header(merges: ["a b", "b Ĥ"]), "merge 1 needs the token 'bĤ'", nil),
-            (header(more: ["ab"]), "token 262, 'ab', comes twice", nil),
-            (header(kinds: [1, 2]), "tokenizer.ggml.token_type is no list of 262 numbers", nil),
-            (header(kinds: [Int](repeating: 7, count: 262)), "has the unknown type 7 for token 0", nil),
-            (header(end: 262), "tokenizer.ggml.eos_token_id is no number of one of the 262 tokens", nil),
-            (header(end: -1), "tokenizer.ggml.eos_token_id is no number", nil),
-        ] as [([UInt8], String, String?)])
-    func aMalformedTokenizerIsNamedWithItsPlace(_ header: [UInt8], _ words: String, _ place: String?) throws {
+    /// A header that is wrong; a test's output names it by what is said of it, and not by its bytes.
+    struct Malformed: CustomTestStringConvertible {
+        let header: [UInt8]
+        let words: String
+        var value: String?
+        var testDescription: String { words }
+    }
+
+    static let malformed = [
+        Malformed(header: header(kind: "llama"), words: "tokenizer.ggml.model is llama", value: "llama"),
+        Malformed(header: header(pre: "qwen2"), words: "tokenizer.ggml.pre is qwen2", value: "qwen2"),
+        Malformed(header: header(merges: ["a b", "abc"]), words: "a merge is not two tokens and a space"),
+        Malformed(header: header(merges: ["a b", "b Ĥ"]), words: "merge 1 needs the token 'bĤ'"),
+        Malformed(header: header(more: ["ab"]), words: "token 262, 'ab', comes twice"),
+        Malformed(header: header(kinds: [1, 2]), words: "tokenizer.ggml.token_type is no list of 262 numbers"),
+        Malformed(header: header(kinds: [Int](repeating: 7, count: 262)), words: "has the unknown type 7 for token 0"),
+        Malformed(header: header(end: 262), words: "tokenizer.ggml.eos_token_id is no number of one of the 262 tokens"),
+        Malformed(header: header(end: -1), words: "tokenizer.ggml.eos_token_id is no number"),
+    ]
+
+    @Test(arguments: malformed) func aMalformedTokenizerIsNamedWithItsPlace(_ malformed: Malformed) throws {
+        let header = malformed.header
         let metadata = try GGUFMetadata(header: header)
         let error = #expect(throws: TokenizerError.self) { try Vocabulary(metadata).tables() }
-        #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
+        #expect(error?.message.contains(malformed.words) == true, "\(error?.message ?? "")")
         let offset = try #require(error?.offset)
         #expect(offset > 32 && offset < header.count)
         // A value begins with its type and its length.
-        if let place { #expect(Array(header[(offset + 12)...]).starts(with: place.utf8)) }
+        if let value = malformed.value { #expect(Array(header[(offset + 12)...]).starts(with: value.utf8)) }
         #expect(ModelError(error!).description.contains("(at byte \(offset))"))
     }
 

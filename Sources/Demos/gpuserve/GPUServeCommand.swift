@@ -10,6 +10,8 @@ struct GPUServeCommand {
 
         \(DeploymentVerbs.usage)
 
+        \(RunVerb.usage)
+
         \(AccountVerbs.usage)
 
           gpuserve devices [--json]             what devices there are and, without a GPU, exactly why not
@@ -37,11 +39,14 @@ struct GPUServeCommand {
         switch verb {
         case "devices": try Devices.run(try Arguments(words, options: [], flags: ["json"]))
         case "snapshot": try await SnapshotVerbs.run(words)
+        case "run":
+            Signals.handle()
+            try await RunVerb.run(words)
         case "help", "--help", "-h": print(usage)
         case _ where DeploymentVerbs.verbs.contains(verb): try await DeploymentVerbs.run(verb, words)
         case _ where AccountVerbs.verbs.contains(verb): try await AccountVerbs.run(verb, words)
         default:
-            let verbs = DeploymentVerbs.verbs + AccountVerbs.verbs + ["devices", "snapshot", "help"]
+            let verbs = DeploymentVerbs.verbs + AccountVerbs.verbs + ["run", "devices", "snapshot", "help"]
             let hint = Suggestion.nearest(to: verb, in: verbs).map { "; did you mean \($0)?" } ?? ""
             throw UsageError(message: "unknown verb \(verb)\(hint)")
         }

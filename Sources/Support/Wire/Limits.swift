@@ -269,6 +269,12 @@ public struct Limits: Sendable, Hashable {
 
     /// Most deployments of one daemon.
     public var deploymentCount = 1024
+    /// Most jobs that wait or run at once.
+    public var jobCount = 64
+    /// Jobs that are remembered with what they printed; the oldest that have ended are forgotten.
+    public var jobKeptCount = 256
+    /// Longest wait of a job for memory.
+    public var jobWait_ms = 3_600_000
     /// Most requests that wait for one deployment. More are answered with 503.
     public var heldRequestCount = 4096
     /// Most bytes of bodies of requests that wait for one deployment. More are answered with 503.

@@ -29,6 +29,7 @@ extension ServeHandler {
         let method = request.head.method
         do throws(ServeError) {
             if let answer = try await accounts(request.head, parts, body) { return answer }
+            if let answer = try await jobs(request.head, parts, body) { return answer }
             if parts == ["plan"], method == .post {
                 return .json(await runtime.plan(try DeploymentSpec(json: body, limits: runtime.limits)).json)
             }

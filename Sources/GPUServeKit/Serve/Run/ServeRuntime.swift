@@ -28,6 +28,7 @@ public final class ServeRuntime: Sendable {
     private let machine: MachineMemory
     private let bandwidths: Bandwidths?
     private let surroundings: Deployment.Surroundings
+    let jobs: JobRunner
     private let state = Lock(State())
     /// How often deadlines and idleness are looked at.
     private static let pulse_ms = 100
@@ -60,6 +61,7 @@ public final class ServeRuntime: Sendable {
         surroundings = Deployment.Surroundings(
             directory: directory, host: try EngineHost(), transport: transport, limits: limits, meter: meter,
             memory: memory, devices: EngineDevices(limits: limits), run: RandomName.make(), log: log)
+        jobs = JobRunner(surroundings)
         let names = try directory.deployments()
         for name in names { try await takeUp(name) }
         endStrays(but: Set(names))
@@ -74,7 +76,7 @@ public final class ServeRuntime: Sendable {
         state.withLock { $0.pulse = pulse }
     }
 
-    /// Ends what is left of deployments that there are no more; those whose text cannot be read are not among them.
+    /// Ends what is left of jobs, and of deployments that there are no more; those whose text cannot be read are not among them.
     private func endStrays(but names: Set<String>) {
         let strays = StrayEngines.find(statePath: directory.path).filter { !names.contains($0.deployment) }
         for stray in StrayEngines.end(strays) {
@@ -172,6 +174,20 @@ public final class ServeRuntime: Sendable {
         }
     }
 
+    // MARK: Jobs
+
+    /// Takes a job; returns its name to `job` and `endJob`. It begins as soon as its memory is free.
+    public func start(_ job: JobSpec) async throws(ServeError) -> String {
+        if let problem = job.problem { throw ServeError(.invalidSpec, problem) }
+        return try await jobs.start(job)
+    }
+
+    /// How a job is going.
+    public func job(_ id: String) async throws(ServeError) -> JobStatus { try await jobs.status(id) }
+
+    /// Ends a job, wherever it is.
+    public func endJob(_ id: String) async throws(ServeError) { try await jobs.end(id) }
+
     // MARK: What can be asked
 
     /// Makes a deployment and brings its first replica up. Returns once it is kept, before the engine is ready.
@@ -258,6 +274,7 @@ public final class ServeRuntime: Sendable {
     /// Lets go of everything. Engines live on, for the next run to take over, unless `endsEngines`.
     public func shutDown(endsEngines: Bool) async {
         state.withLock { $0.pulse }?.cancel()
+        await jobs.close()
         for deployment in all {
             if endsEngines { _ = await deployment.endAll() }
             await deployment.meterResidency()
