@@ -32,7 +32,8 @@ actor VariantShelf {
     /// By name and state of the adapter's file: one that changed is another.
     private var loaded: [String: Variant] = [:]
     private var useCount = 0
-    private var lastLoad: Task<Void, Never>?
+    /// Who waits for the merge that is on its way; nil without one.
+    private var waiting: [CheckedContinuation<Void, Never>]?
 
     init(_ settings: Settings, _ store: ModelStore, _ shape: ModelShape) async throws {
         (self.settings, self.store, self.shape) = (settings, store, shape)
@@ -67,14 +68,14 @@ actor VariantShelf {
         }
         let key = "\(name) \(stamp)"
         if let known = known(key) { return known }
-        // One merge after the other: each takes a whole core.
-        let load = Task { [lastLoad] () async throws -> HeldWeights in
-            await lastLoad?.value
+        // One merge after the other: each takes a whole core. No task keeps the weights, which would look as if in use.
+        while waiting != nil {
+            await withCheckedContinuation { waiting?.append($0) }
             if let known = known(key) { return known }
-            return try await self.load(name, as: key)
         }
-        lastLoad = Task { _ = await load.result }
-        return try await load.value
+        waiting = []
+        defer { for next in waiting.take() ?? [] { next.resume() } }
+        return try await load(name, as: key)
     }
 
     /// Drops every variant that no request needs.
