@@ -109,7 +109,9 @@ def test_traffic_teaches_and_what_it_taught_is_swapped_in_and_out(router, start_
     weights.write_bytes(good[: len(good) // 2])
     gateway.reload(learned)
     eventually(lambda: gateway.metric("router_config_reloads_total", result="refused") == 1, "the refusal")
-    assert any("weights file" in line and "old one stays in use" in line for line in gateway.child.lines)
+    eventually(
+        lambda: any("weights file" in line and "old one stays in use" in line for line in list(gateway.child.lines)),
+        "the refusal is printed")
     assert gateway.receipt(gateway.chat("auto", ask(1)).headers["x-request-id"])["classifier"] == easy["classifier"]
 
     # New rows make new weights; the older ones are kept and can be put back.
