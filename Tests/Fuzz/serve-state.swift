@@ -38,7 +38,7 @@ public func fuzzServeState(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt
             }
             require(named != nil || sent.variant == call.variant, "the variant is sent on")
             require(sent.isStream == call.isStream, "a stream stays one")
-            require(sent.body(servedAs: served) == body, "what was sent on is sent on unchanged: usage is asked for once")
+            require(sent.body(servedAs: served) == body, "usage is asked for once, and a name written once")
         }
     }
     return 0
