@@ -140,12 +140,11 @@ def test_an_engine_that_nobody_wrote_down_is_ended_at_the_next_start(tiny: Daemo
     assert tiny.engine_pid("tiny") != pid
 
 
-def test_what_neither_answers_nor_ends_is_cut_off_and_killed_and_said(start, tmp_path: Path) -> None:
-    program = tmp_path / "hangs.py"
-    # Answers its canary, then nothing; and no signal that can be ignored moves it.
+def counting_engine(program: Path, *choosing: str, first: str = "") -> None:
+    """Writes an engine that counts in `Handler.asked` what it is asked; the lines of `choosing` set the `word` that it says."""
     program.write_text(
-        "import http.server, sys, signal, time\n"
-        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "import http.server, sys, signal\n"
+        f"{first}\n"
         "class Handler(http.server.BaseHTTPRequestHandler):\n"
         "    asked = 0\n"
         "    def say(self, body):\n"
@@ -157,10 +156,18 @@ def test_what_neither_answers_nor_ends_is_cut_off_and_killed_and_said(start, tmp
         "    def do_POST(self):\n"
         "        self.rfile.read(int(self.headers['Content-Length']))\n"
         "        Handler.asked += 1\n"
-        "        if Handler.asked > 1: signal.pause()\n"
-        "        self.say(b'{\"choices\":[{\"text\":\"word\"}]}')\n"
+        + "".join(f"        {line}\n" for line in choosing)
+        + "        self.say(b'{\"choices\":[{\"text\":\"' + word + b'\"}]}')\n"
         "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()\n"
     )
+
+
+def test_what_neither_answers_nor_ends_is_cut_off_and_killed_and_said(start, tmp_path: Path) -> None:
+    program = tmp_path / "hangs.py"
+    # Answers its canary, then nothing; and no signal that can be ignored moves it.
+    counting_engine(
+        program, "if Handler.asked > 1: signal.pause()", "word = b'word'",
+        first="signal.signal(signal.SIGTERM, signal.SIG_IGN)")
     daemon = start()
     python = str(ROOT / ".venv/bin/python")
     daemon.done("deploy", "x", "--engine", "custom", "--model", "m", "--program", python, "--", str(program), "{port}")
@@ -374,23 +381,7 @@ def test_an_engine_that_never_gets_ready_is_ended_with_its_last_words(start, tmp
 def test_what_an_engine_says_beside_a_canary_that_fails_is_given_to_nobody(start, tmp_path: Path) -> None:
     program = tmp_path / "turns.py"
     # Right for its own start's canary and one request; wrong from then on.
-    program.write_text(
-        "import http.server, sys\n"
-        "class Handler(http.server.BaseHTTPRequestHandler):\n"
-        "    asked = 0\n"
-        "    def say(self, body):\n"
-        "        self.send_response(200)\n"
-        "        self.send_header('Content-Length', str(len(body)))\n"
-        "        self.end_headers()\n"
-        "        self.wfile.write(body)\n"
-        "    def do_GET(self): self.say(b'ok')\n"
-        "    def do_POST(self):\n"
-        "        self.rfile.read(int(self.headers['Content-Length']))\n"
-        "        Handler.asked += 1\n"
-        "        word = b'right' if Handler.asked <= 2 else b'wrong'\n"
-        "        self.say(b'{\"choices\":[{\"text\":\"' + word + b'\"}]}')\n"
-        "http.server.ThreadingHTTPServer(('127.0.0.1', int(sys.argv[1])), Handler).serve_forever()\n"
-    )
+    counting_engine(program, "word = b'right' if Handler.asked <= 2 else b'wrong'")
     daemon = start()
     python = str(ROOT / ".venv/bin/python")
     more = ["--engine", "custom", "--model", "m", "--program", python, "--scaledown", "600", "--tier", "suspended"]

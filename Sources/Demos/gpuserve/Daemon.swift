@@ -52,16 +52,8 @@ enum Daemon {
     private static func budget(_ arguments: Arguments, _ machine: MachineMemory) throws(UsageError) -> MemorySize {
         let standard = machine.standardBudget
         return MemorySize(
-            hostBytes: try size("host-memory", arguments) ?? standard.hostBytes,
-            gpuBytes: try size("gpu-memory", arguments) ?? standard.gpuBytes)
-    }
-
-    private static func size(_ option: String, _ arguments: Arguments) throws(UsageError) -> Int? {
-        guard let text = arguments[option: option] else { return nil }
-        guard let bytes = MemorySize.byteCount(text), bytes >= 0 else {
-            throw UsageError(message: "--\(option) takes a size such as 512MB or 80GiB, not \(text)")
-        }
-        return bytes
+            hostBytes: try arguments.size("host-memory") ?? standard.hostBytes,
+            gpuBytes: try arguments.size("gpu-memory") ?? standard.gpuBytes)
     }
 
     private static func words(_ budget: MemorySize) -> String {

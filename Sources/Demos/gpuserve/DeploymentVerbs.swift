@@ -103,7 +103,7 @@ enum DeploymentVerbs {
         var spec = DeploymentSpec(
             name: arguments.words[0], engine: engine, model: absolute(try arguments.required("model"), engine))
         spec.program = arguments[option: "program"].map { $0.contains("/") ? absolute($0) : $0 }
-        spec.gpuCount = try number("gpus", arguments) ?? 0
+        spec.gpuCount = try arguments.number("gpus") ?? 0
         try set(&spec.scale, arguments)
         spec.environmentNames = arguments.all("env")
         spec.extraArguments = extra
@@ -116,12 +116,7 @@ enum DeploymentVerbs {
             }
             spec.leastTier = tier
         }
-        if let text = arguments[option: "memory"] {
-            guard let bytes = MemorySize.byteCount(text) else {
-                throw UsageError(message: "--memory takes a size such as 512MB or 80GiB, not \(text)")
-            }
-            spec.memoryBytes = bytes
-        }
+        spec.memoryBytes = try arguments.size("memory")
         if let problem = spec.problem { throw UsageError(message: problem) }
         if arguments.has("plan") { return try await plan(spec, arguments) }
         try await DaemonClient.with(arguments) { client in
@@ -196,23 +191,17 @@ enum DeploymentVerbs {
     }
 
     private static func set(_ scale: inout ScaleSettings, _ arguments: Arguments) throws(UsageError) {
-        scale.minCount = try number("min", arguments) ?? scale.minCount
-        scale.maxCount = try number("max", arguments) ?? max(scale.maxCount, scale.minCount)
-        scale.bufferCount = try number("buffer", arguments) ?? scale.bufferCount
-        scale.concurrency = try number("concurrency", arguments) ?? scale.concurrency
-        scale.patience = try number("patience", arguments) ?? scale.patience
+        scale.minCount = try arguments.number("min") ?? scale.minCount
+        scale.maxCount = try arguments.number("max") ?? max(scale.maxCount, scale.minCount)
+        scale.bufferCount = try arguments.number("buffer") ?? scale.bufferCount
+        scale.concurrency = try arguments.number("concurrency") ?? scale.concurrency
+        scale.patience = try arguments.number("patience") ?? scale.patience
         if let text = arguments[option: "scaledown"] {
             guard let seconds = Double(text), (0...86_400).contains(seconds) else {
                 throw UsageError(message: "--scaledown takes seconds, at most a day, not \(text)")
             }
             scale.scaledown_ms = Int(seconds * 1000)
         }
-    }
-
-    private static func number(_ option: String, _ arguments: Arguments) throws(UsageError) -> Int? {
-        guard let text = arguments[option: option] else { return nil }
-        guard let value = Int(text) else { throw UsageError(message: "--\(option) takes a whole number, not \(text)") }
-        return value
     }
 
     /// The daemon runs elsewhere: a path is made whole here. What is no path of this machine is left as it is.

@@ -53,7 +53,7 @@ final class ProgressBar: Sendable {
     }
 
     private static func now_ms() -> Int {
-        Int(EventLoop.clock_ns() / 1_000_000)
+        EventLoop.clock_ms()
     }
 }
 

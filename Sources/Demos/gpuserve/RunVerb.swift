@@ -20,26 +20,15 @@ enum RunVerb {
         var spec = JobSpec(program: program, arguments: Array(words[cut...].dropFirst(2)))
         spec.name = arguments[option: "name"] ?? spec.name
         spec.environmentNames = arguments.all("env")
-        if let text = arguments[option: "gpus"] {
-            guard let count = Int(text) else { throw UsageError(message: "--gpus takes a whole number, not \(text)") }
-            spec.gpuCount = count
-        }
-        spec.memory.hostBytes = try size("memory", arguments)
-        spec.memory.gpuBytes = try size("gpu-memory", arguments)
+        spec.gpuCount = try arguments.number("gpus") ?? 0
+        spec.memory.hostBytes = try arguments.size("memory") ?? 0
+        spec.memory.gpuBytes = try arguments.size("gpu-memory") ?? 0
         guard let here = getcwd(nil, 0) else { throw UsageError(message: "the current directory is gone") }
         spec.directory = String(cString: here)
         free(here)
         if let problem = spec.problem { throw UsageError(message: problem) }
         let status = try await DaemonClient.with(arguments) { try await follow(spec, $0) }
         exit(status)
-    }
-
-    private static func size(_ option: String, _ arguments: Arguments) throws(UsageError) -> Int {
-        guard let text = arguments[option: option] else { return 0 }
-        guard let bytes = MemorySize.byteCount(text) else {
-            throw UsageError(message: "--\(option) takes a size such as 512MB or 80GiB, not \(text)")
-        }
-        return bytes
     }
 
     /// Returns the job's status: 1 for one that never began.

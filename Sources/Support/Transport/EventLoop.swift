@@ -158,6 +158,9 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
     }
 
+    /// The same in milliseconds.
+    public static func clock_ms() -> Int { Int(clock_ns() / 1_000_000) }
+
     /// Monotonic nanoseconds at the start of this turn; cheap, and good enough for deadlines. Loop thread only.
     public var now_ns: UInt64 { turnStart_ns }
 

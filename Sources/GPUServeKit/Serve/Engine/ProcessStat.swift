@@ -29,15 +29,20 @@ struct ProcessStat {
 
     /// The processes of a group.
     static func group(_ leader: Int32) -> [Int32] {
-        guard let directory = opendir("/proc") else { return [leader] }
+        let all = all
+        return all.isEmpty ? [leader] : all.filter { ProcessStat(pid: $0)?.group == leader }
+    }
+
+    /// All processes; none when `/proc` cannot be listed.
+    static var all: [Int32] {
+        guard let directory = opendir("/proc") else { return [] }
         defer { closedir(directory) }
         var found: [Int32] = []
         while let entry = readdir(directory) {
             let name = withUnsafeBytes(of: entry.pointee.d_name) {
                 String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
             }
-            guard let pid = Int32(name), ProcessStat(pid: pid)?.group == leader else { continue }
-            found.append(pid)
+            if let pid = Int32(name) { found.append(pid) }
         }
         return found
     }

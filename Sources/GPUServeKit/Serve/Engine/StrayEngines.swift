@@ -16,19 +16,12 @@ enum StrayEngines {
 
     /// All processes with the mark of a state directory that this one may see.
     static func find(statePath: String) -> [Stray] {
-        guard let directory = opendir("/proc") else { return [] }
-        defer { closedir(directory) }
-        var found: [Stray] = []
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            guard let pid = Int32(name), let bytes = ProcessStat.read("/proc/\(pid)/environ", limit: longestBytes),
+        ProcessStat.all.compactMap { pid in
+            guard let bytes = ProcessStat.read("/proc/\(pid)/environ", limit: longestBytes),
                 let (deployment, replica) = marked(bytes, statePath: statePath)
-            else { continue }
-            found.append(Stray(pid: pid, deployment: deployment, replica: replica))
+            else { return nil }
+            return Stray(pid: pid, deployment: deployment, replica: replica)
         }
-        return found
     }
 
     /// What an environment says; nil for one without the mark of this directory.

@@ -142,8 +142,8 @@ actor JobRunner {
     }
 
     private func clock(_ spec: JobSpec, _ id: String) -> ResidencyClock {
-        let device = spec.gpuCount == 0 ? "host" : spec.gpuCount == 1 ? "gpu" : "gpu x \(spec.gpuCount)"
-        let now_ms = Int(EventLoop.clock_ns() / 1_000_000)
+        let device = ResidencyClock.device(count: spec.gpuCount)
+        let now_ms = EventLoop.clock_ms()
         var clock = ResidencyClock(
             deployment: spec.name, replica: "job/\(id)", device: device, now_ms: now_ms, wall_ms: Meter.now_ms())
         _ = clock.enter(.awake, at: now_ms)
@@ -155,11 +155,11 @@ actor JobRunner {
         let limits = surroundings.limits
         let log = EngineLog(path: logPath(id), limits: limits)
         while !(await process.waitForEnd(limit_ms: limits.residencyPiece_ms)) {
-            let now_ms = Int(EventLoop.clock_ns() / 1_000_000)
+            let now_ms = EventLoop.clock_ms()
             if let piece = clock.piece(longest_ms: 1, at: now_ms) { surroundings.meter.record(piece) }
             log.trim()
         }
-        if let last = clock.enter(nil, at: Int(EventLoop.clock_ns() / 1_000_000)) { surroundings.meter.record(last) }
+        if let last = clock.enter(nil, at: EventLoop.clock_ms()) { surroundings.meter.record(last) }
     }
 
     private func finish(_ id: String, _ ending: String) {

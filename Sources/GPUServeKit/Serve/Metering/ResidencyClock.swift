@@ -23,6 +23,9 @@ struct ResidencyClock: Sendable, Hashable {
         since_ms = now_ms
     }
 
+    /// What bills call so many devices.
+    static func device(count: Int) -> String { count == 0 ? "host" : count == 1 ? "gpu" : "gpu x \(count)" }
+
     /// The replica is in another state now, nil for one that holds nothing; returns the stretch that this ends.
     mutating func enter(_ next: ResidencyState?, at now_ms: Int) -> MeteredResidency? {
         guard next != state else { return nil }

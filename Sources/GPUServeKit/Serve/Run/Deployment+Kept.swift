@@ -5,7 +5,7 @@ internal import Transport
 extension Deployment {
     /// Puts the stretches of time so far into the ledger.
     func meterResidency() {
-        let now_ms = Int(EventLoop.clock_ns() / 1_000_000)
+        let now_ms = EventLoop.clock_ms()
         for replica in replicas.values {
             if let piece = replica.clock.piece(longest_ms: 0, at: now_ms) { surroundings.meter.record(piece) }
         }
@@ -81,7 +81,7 @@ extension Deployment {
         replica.image = fact
         replicas[number] = replica
         ladder.imageMade(.processSnapshot)
-        _ = replica.clock.enter(replica.machine.state.residency, at: Int(EventLoop.clock_ns() / 1_000_000))
+        _ = replica.clock.enter(replica.machine.state.residency, at: EventLoop.clock_ms())
         note("replica \(number)'s image of its process (\(fact.pid)) is found again")
     }
 
@@ -104,7 +104,7 @@ extension Deployment {
             }
             let tier = fact.asleep.flatMap { $0.keepsProcess ? $0 : nil } ?? .suspended
             let replica = newReplica(number, ReplicaMachine(adopting: tier))
-            _ = replica.clock.enter(replica.machine.state.residency, at: Int(EventLoop.clock_ns() / 1_000_000))
+            _ = replica.clock.enter(replica.machine.state.residency, at: EventLoop.clock_ms())
             replica.process = process
             replica.port = fact.port
             replicas[number] = replica
@@ -114,7 +114,7 @@ extension Deployment {
                 "replica \(number)'s engine (process \(fact.pid)) lives and is taken over, \(fact.asleep == nil ? "awake" : "asleep")"
             )
             writtenFacts[number] = fact
-            if fact.asleep == nil { awakeUntil_ms = Int(EventLoop.clock_ns() / 1_000_000) + spec.scale.scaledown_ms }
+            if fact.asleep == nil { awakeUntil_ms = EventLoop.clock_ms() + spec.scale.scaledown_ms }
         }
         for number in numbers { adoptImage(number) }
         endStrays()

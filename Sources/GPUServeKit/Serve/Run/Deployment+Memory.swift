@@ -46,7 +46,7 @@ extension Deployment {
     }
 
     private func holding(of replica: Replica) -> MemoryPlan.Holding {
-        let now_ms = Int(EventLoop.clock_ns() / 1_000_000)
+        let now_ms = EventLoop.clock_ms()
         let since_ms = Int(replica.since_ns / 1_000_000)
         var held = MemoryPlan.Holding(
             size: replica.residentBytes.map { need(resident: $0) } ?? need, isBusy: true, lastUse_ms: since_ms)

@@ -120,7 +120,7 @@ public actor Deployment {
     func evaluate() {
         let load = front.takeLoad()
         guard !memory.isStopped else { return }
-        let now_ms = Int(EventLoop.clock_ns() / 1_000_000)
+        let now_ms = EventLoop.clock_ms()
         for arrival in load.arrivals_ms { autoscaler.requestArrived(at: arrival) }
         if load.held > 0 { (isHeldDown, isPushedOut) = (false, false) }
         let wake_ms = memory.predicted_ms(ladder.tier(atLeast: spec.leastTier))
@@ -180,10 +180,10 @@ public actor Deployment {
     }
 
     func newReplica(_ number: Int, _ machine: ReplicaMachine = ReplicaMachine()) -> Replica {
-        let device = spec.gpuCount == 0 ? "host" : spec.gpuCount == 1 ? "gpu" : "gpu x \(spec.gpuCount)"
+        let device = ResidencyClock.device(count: spec.gpuCount)
         let clock = ResidencyClock(
             deployment: name, replica: "\(name)/\(number)/\(surroundings.run)", device: device,
-            now_ms: Int(EventLoop.clock_ns() / 1_000_000), wall_ms: Meter.now_ms())
+            now_ms: EventLoop.clock_ms(), wall_ms: Meter.now_ms())
         return Replica(number: number, clock: clock, machine: machine)
     }
 
@@ -195,8 +195,8 @@ public actor Deployment {
             front.isStopped = false
         }
         (isHeldDown, isPushedOut) = (false, false)
-        awakeUntil_ms = Int(EventLoop.clock_ns() / 1_000_000) + max(spec.scale.scaledown_ms, 1_000)
-        wishEnds_ms = Int(EventLoop.clock_ns() / 1_000_000) + surroundings.limits.heldRequest_ms
+        awakeUntil_ms = EventLoop.clock_ms() + max(spec.scale.scaledown_ms, 1_000)
+        wishEnds_ms = EventLoop.clock_ms() + surroundings.limits.heldRequest_ms
         // What failed for good is tried again.
         for replica in replicas.values {
             if case .failed(_, canRetry: false) = replica.machine.state { rest(replica) }

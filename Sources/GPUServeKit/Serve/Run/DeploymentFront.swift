@@ -118,7 +118,7 @@ final class DeploymentFront: Sendable {
 
     /// Takes a request in, or again after an engine gave nothing.
     func enter(bytes: Int, deadline_ns: UInt64, wantsProgress: Bool, isAgain: Bool) -> Entry {
-        let now_ms = Int(EventLoop.clock_ns() / 1_000_000)
+        let now_ms = EventLoop.clock_ms()
         let (entry, mustTell) = state.withLock { state -> (Entry, Bool) in
             if !isAgain {
                 state.counts.requests += 1

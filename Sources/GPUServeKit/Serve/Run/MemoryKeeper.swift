@@ -17,8 +17,6 @@ final class MemoryKeeper: Sendable {
         state = Lock(State(plan: MemoryPlan(capacity: capacity, minimumStay_ms: limits.memoryStay_ms)))
     }
 
-    private static var now_ms: Int { Int(EventLoop.clock_ns() / 1_000_000) }
-
     // MARK: Who shares it
 
     func join(_ name: String, _ deployment: WeakDeployment) { state.withLock { $0.members[name] = deployment } }
@@ -37,7 +35,7 @@ final class MemoryKeeper: Sendable {
     /// See `MemoryPlan.ask`. Those who must make room are told.
     func ask(_ key: MemoryPlan.Key, _ size: MemorySize, isUrgent: Bool) -> MemoryPlan.Answer {
         let (answer, evictions) = state.withLock { state in
-            let (answer, evictions) = state.plan.ask(key, size, isUrgent: isUrgent, at: Self.now_ms)
+            let (answer, evictions) = state.plan.ask(key, size, isUrgent: isUrgent, at: EventLoop.clock_ms())
             return (answer, evictions.map { ($0, state.members[$0.key.deployment]) })
         }
         tell(evictions, key.deployment)
@@ -52,7 +50,7 @@ final class MemoryKeeper: Sendable {
     /// Sees to it that no more is held than there is, if whoever holds it can go.
     func relieve() {
         let evictions = state.withLock { state in
-            state.plan.relieve(at: Self.now_ms).map { ($0, state.members[$0.key.deployment]) }
+            state.plan.relieve(at: EventLoop.clock_ms()).map { ($0, state.members[$0.key.deployment]) }
         }
         tell(evictions, nil)
     }
