@@ -86,6 +86,35 @@ import Transport
         #expect(take(stream) == "nothing")
     }
 
+    @Test func aListenerHearsOfBytesOfTheEndAndOfCancellation() {
+        let stream = ByteStream(highWaterBytes: 3)
+        let heard = Lock(0)
+        stream.listen { heard.withLock { $0 += 1 } }
+        #expect(append("", to: stream) == "taken")
+        #expect(heard.withLock { $0 } == 0)
+        #expect(append("abc", to: stream) == "taken")
+        #expect(append("d", to: stream) == "full")
+        #expect(heard.withLock { $0 } == 1)
+        stream.finish(.success(()))
+        #expect(heard.withLock { $0 } == 2)
+        stream.cancel()
+        #expect(heard.withLock { $0 } == 3)
+        stream.listen(nil)
+        stream.cancel()
+        #expect(heard.withLock { $0 } == 3)
+    }
+
+    @Test func aListenerMayTakeFromInside() {
+        let stream = ByteStream(highWaterBytes: 100)
+        let seen = Lock<[String]>([])
+        stream.listen { [take] in seen.withLock { $0.append(take(stream)) } }
+        #expect(append("ab", to: stream) == "taken")
+        #expect(append("cd", to: stream) == "taken")
+        stream.finish(.success(()))
+        stream.listen(nil)
+        #expect(seen.withLock { $0 } == ["ab", "cd", "ended"])
+    }
+
     @Test func aBodyOfBytesReadsLikeAnyOther() async throws {
         let body = UpstreamBody(bytes: bytes("whole"))
         #expect(try await body.next() == bytes("whole"))

@@ -146,6 +146,7 @@ final class Gateway: HTTPHandler {
             return
         }
         var call = RouterCall(view, path: path, fields: request.head.fields, clientName: clientName)
+        call.loop = request.loop
         if let text = request.head.fields["x-router-mode"] {
             guard let mode = RoutingMode(rawValue: text.lowercased()) else {
                 let known = RoutingMode.allCases.map(\.rawValue).joined(separator: ", ")
@@ -172,17 +173,25 @@ final class Gateway: HTTPHandler {
         _ stream: ReplyStream, _ reply: RouterReply, _ response: consuming ResponseStart
     ) async throws(TransportError) {
         var out = try await response.stream(status: reply.status, fields: reply.fields, length: nil)
-        while true {
-            let piece: [UInt8]?
-            do {
-                piece = try await stream.next()
-            } catch {
-                // Dropping the unfinished body aborts the connection: the client must not take it for a whole answer.
-                throw TransportError(error.code == .cancelled ? .clientGone : .truncated, error.message)
-            }
-            guard let piece else { break }
-            try await out.write(piece)
-        }
+        try await out.relay(from: ReplySource(stream))
         try await out.finish()
     }
+}
+
+/// A router's answer as the body of a response.
+private final class ReplySource: BodySource {
+    private let stream: ReplyStream
+
+    init(_ stream: ReplyStream) { self.stream = stream }
+
+    func take() throws(TransportError) -> BodyPiece {
+        do {
+            return try stream.take()
+        } catch {
+            // The unfinished body aborts the connection: the client must not take it for a whole answer.
+            throw TransportError(error.code == .cancelled ? .clientGone : .truncated, error.message)
+        }
+    }
+
+    func listen(_ heard: (@Sendable () -> Void)?) { stream.listen(heard) }
 }

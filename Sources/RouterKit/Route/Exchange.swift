@@ -48,7 +48,7 @@ final class Exchange {
         return ShadowComparison.isWanted(decision, call.view, shadow)
     }
 
-    /// Writes the receipt and the log line. Later calls do nothing: the first outcome is the true one.
+    /// Keeps the receipt, and the log line soon. Later calls do nothing: the first outcome is the true one.
     func settle(_ outcome: RequestOutcome, status: Int? = nil) {
         guard !isSettled else { return }
         isSettled = true
@@ -60,12 +60,15 @@ final class Exchange {
             latency_ms: Exchange.milliseconds(from: started_ns, to: now_ns),
             firstByte_ms: firstByte_ns.map { Exchange.milliseconds(from: started_ns, to: $0) },
             prompt: router.configuration.logsPrompts ? call.view.ask.text : nil)
+        // The client may ask for the receipt as soon as it has the answer.
         router.configuration.receipts.insert(decision)
-        router.configuration.log?.append(record)
-        router.configuration.observer?.finished(record)
-        if outcome == .ok, let learner = router.configuration.learner {
-            learner.finished(
-                AnsweredCall(router: router, call: call, decision: decision, usage: usage, answer: answer))
+        let answered =
+            outcome == .ok && router.configuration.learner != nil
+            ? AnsweredCall(router: router, call: call, decision: decision, usage: usage, answer: answer) : nil
+        if let loop = call.loop {
+            loop.execute { [router] in router.keepBooks(record, answered) }
+        } else {
+            router.keepBooks(record, answered)
         }
     }
 
@@ -84,5 +87,14 @@ final class Exchange {
 
     static func milliseconds(from start_ns: UInt64, to end_ns: UInt64) -> Double {
         Double(end_ns &- start_ns) / 1_000_000
+    }
+}
+
+extension Router {
+    /// What is done about a finished request besides its receipt.
+    fileprivate func keepBooks(_ record: LogRecord, _ answered: AnsweredCall?) {
+        configuration.log?.append(record)
+        configuration.observer?.finished(record)
+        if let answered { configuration.learner?.finished(answered) }
     }
 }

@@ -1,3 +1,4 @@
+public import Transport
 public import Wire
 
 /// Which model a client asked for.
@@ -34,6 +35,9 @@ public struct RouterCall: Sendable {
     public var mode: RoutingMode?
     /// The name of the client, for the decision log; nil when clients are not told apart.
     public var clientName: String?
+    /// The loop that serves the request. The log's line and what else the client need not wait for are then made there once
+    /// the answer has left; nil for before `respond` returns.
+    public var loop: EventLoop?
 
     /// A call with the dialect's usual path.
     public init(

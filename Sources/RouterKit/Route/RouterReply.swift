@@ -1,4 +1,4 @@
-import Transport
+public import Transport
 public import Wire
 
 /// An answer on its way to the client. Confined to the task that asked for it.
@@ -62,33 +62,54 @@ public final class ReplyStream {
     /// - Throws: `upstreamFailed` when the upstream breaks off inside any other body: the connection to the client must
     ///   then be aborted, or a truncated answer would look whole; `cancelled` when the task was cancelled.
     nonisolated(nonsending) public func next() async throws(RouterError) -> [UInt8]? {
-        if !pending.isEmpty {
-            defer { pending = [] }
-            return pending
-        }
-        if isEnded { return nil }
         while true {
-            let piece: [UInt8]?
-            do {
-                piece = try await body.next()
-            } catch {
-                return try brokeOff(error)
+            switch try take() {
+            case .bytes(let bytes): return bytes
+            case .ended: return nil
+            case .nothing: await body.wait()
             }
-            guard let piece else { return ended() }
-            if inspector == nil { return piece }
-            var out: [UInt8] = []
-            do {
-                try inspector?.consume(piece, into: &out)
-            } catch {
-                body.cancel()
-                return try brokeOff(TransportError(.protocolError, error.description))
-            }
-            give(out)
-            if !out.isEmpty { return out }
         }
     }
 
-    private func ended() -> [UInt8]? {
+    /// What there is of the body now, as ``next()`` gives it, without waiting.
+    public func take() throws(RouterError) -> BodyPiece {
+        if !pending.isEmpty {
+            defer { pending = [] }
+            return .bytes(pending)
+        }
+        if isEnded { return .ended }
+        while true {
+            do {
+                switch try body.take() {
+                case .nothing: return .nothing
+                case .ended: return ended()
+                case .bytes(let piece):
+                    if inspector == nil { return .bytes(piece) }
+                    let out = try inspected(piece)
+                    if !out.isEmpty { return .bytes(out) }
+                }
+            } catch {
+                return try brokeOff(error)
+            }
+        }
+    }
+
+    /// Calls `heard` whenever ``take()`` would find something new, on the transport's thread, until nil is given.
+    public func listen(_ heard: (@Sendable () -> Void)?) { body.listen(heard) }
+
+    private func inspected(_ piece: [UInt8]) throws(TransportError) -> [UInt8] {
+        var out: [UInt8] = []
+        do {
+            try inspector?.consume(piece, into: &out)
+        } catch {
+            body.cancel()
+            throw TransportError(.protocolError, error.description)
+        }
+        give(out)
+        return out
+    }
+
+    private func ended() -> BodyPiece {
         isEnded = true
         var rest: [UInt8] = []
         var outcome = RequestOutcome.ok
@@ -105,7 +126,7 @@ public final class ReplyStream {
         takeUsage()
         lease.finish(outcome == .midStreamFailure ? .failure(.serverError, retryAfter_ms: nil) : .success)
         exchange.settle(outcome)
-        return rest.isEmpty ? nil : rest
+        return rest.isEmpty ? .ended : .bytes(rest)
     }
 
     private func give(_ bytes: [UInt8]) {
@@ -114,7 +135,7 @@ public final class ReplyStream {
         if isTooLong { given = nil } else { given?.append(contentsOf: bytes) }
     }
 
-    private func brokeOff(_ error: TransportError) throws(RouterError) -> [UInt8]? {
+    private func brokeOff(_ error: TransportError) throws(RouterError) -> BodyPiece {
         isEnded = true
         takeUsage()
         if error.code == .cancelled {
@@ -128,7 +149,8 @@ public final class ReplyStream {
         guard inspector != nil else {
             throw RouterError(.upstreamFailed, message, mayRetry: false, requestID: exchange.requestID)
         }
-        return ErrorBody.event(dialect: exchange.call.view.dialect, message: message, code: error.code.label)
+        return .bytes(
+            ErrorBody.event(dialect: exchange.call.view.dialect, message: message, code: error.code.label))
     }
 
     private func takeUsage() {

@@ -35,7 +35,20 @@ public final class ByteStream: Sendable {
         var end: Result<Void, TransportError>?
         var waiter: UnsafeContinuation<Void, Never>?
         var waiterCancelled = false
+        /// Told of every arrival, in place of a waiter.
+        var listener: (@Sendable () -> Void)?
         var peakBytes = 0
+
+        /// Whoever is to hear that something has come. The lock is given up before it does.
+        mutating func takeConsumer() -> Consumer? {
+            if let waiter = waiter.take() { return .waiter(waiter) }
+            return listener.map { .listener($0) }
+        }
+    }
+
+    private enum Consumer {
+        case waiter(UnsafeContinuation<Void, Never>)
+        case listener(@Sendable () -> Void)
     }
 
     private let state = Lock(State())
@@ -62,10 +75,10 @@ public final class ByteStream: Sendable {
     /// Adds bytes and wakes the consumer.
     public func append(_ bytes: Span<UInt8>) -> Appended {
         guard !bytes.isEmpty else { return .taken }
-        let (answer, waiter) = bytes.withUnsafeBufferPointer { pointer in
+        let (answer, consumer) = bytes.withUnsafeBufferPointer { pointer in
             // The pointer is only read inside the lock and does not outlive this call.
             nonisolated(unsafe) let source = pointer
-            return state.withLock { state -> (Appended, UnsafeContinuation<Void, Never>?) in
+            return state.withLock { state -> (Appended, Consumer?) in
                 guard state.end == nil else { return (.closed, nil) }
                 guard state.buffer.count < highWaterBytes else {
                     state.paused = true
@@ -73,10 +86,10 @@ public final class ByteStream: Sendable {
                 }
                 state.buffer.append(contentsOf: source)
                 state.peakBytes = max(state.peakBytes, state.buffer.count)
-                return (.taken, state.waiter.take())
+                return (.taken, state.takeConsumer())
             }
         }
-        wake(waiter)
+        tell(consumer)
         return answer
     }
 
@@ -96,12 +109,12 @@ public final class ByteStream: Sendable {
     /// Ends the stream, cleanly or with an error that the consumer gets after the bytes before it. Only the first end
     /// counts.
     public func finish(_ end: Result<Void, TransportError>) {
-        let waiter = state.withLock { state -> UnsafeContinuation<Void, Never>? in
+        let consumer = state.withLock { state -> Consumer? in
             guard state.end == nil else { return nil }
             state.end = end
-            return state.waiter.take()
+            return state.takeConsumer()
         }
-        wake(waiter)
+        tell(consumer)
     }
 
     // MARK: Consumer
@@ -121,6 +134,15 @@ public final class ByteStream: Sendable {
             case .success?: return .ended
             case .failure(let error)?: return .failed(error)
             }
+        }
+    }
+
+    /// Calls `listener` whenever `take` would find something new, on the producer's thread, until it is replaced; nil ends
+    /// that. For a consumer that needs no task to take what there is. It must not come back to the producer from inside.
+    public func listen(_ listener: (@Sendable () -> Void)?) {
+        state.withLock { state in
+            precondition(state.waiter == nil, "a byte stream has one consumer")
+            state.listener = listener
         }
     }
 
@@ -145,33 +167,37 @@ public final class ByteStream: Sendable {
                 if ready { continuation.resume() }
             }
         } onCancel: {
-            let waiter = state.withLock { state -> UnsafeContinuation<Void, Never>? in
+            let consumer = state.withLock { state -> Consumer? in
                 state.waiterCancelled = true
-                return state.waiter.take()
+                return state.takeConsumer()
             }
-            wake(waiter)
+            tell(consumer)
         }
     }
 
-    private func wake(_ waiter: UnsafeContinuation<Void, Never>?) {
-        guard let waiter else { return }
-        if let home, !home.loop.isCurrent { home.loop.execute { waiter.resume() } } else { waiter.resume() }
+    private func tell(_ consumer: Consumer?) {
+        switch consumer {
+        case nil: return
+        case .listener(let listener)?: listener()
+        case .waiter(let waiter)?:
+            if let home, !home.loop.isCurrent { home.loop.execute { waiter.resume() } } else { waiter.resume() }
+        }
     }
 
     /// Ends the stream from the consumer's side and drops what is buffered. False when it had already ended, so that
     /// the producer needs no word.
     @discardableResult
     public func cancel() -> Bool {
-        let (waiter, wasLive) = state.withLock { state -> (UnsafeContinuation<Void, Never>?, Bool) in
+        let (consumer, wasLive) = state.withLock { state -> (Consumer?, Bool) in
             let wasLive = state.end == nil
             // Also after the end, when bytes are dropped: a body with a hole must not look complete.
             if wasLive || !state.buffer.isEmpty {
                 state.end = .failure(TransportError(.cancelled, "the consumer cancelled the body"))
             }
             state.buffer = []
-            return (state.waiter.take(), wasLive)
+            return (state.takeConsumer(), wasLive)
         }
-        wake(waiter)
+        tell(consumer)
         return wasLive
     }
 }

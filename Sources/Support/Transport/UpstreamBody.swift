@@ -6,6 +6,16 @@ public protocol UpstreamBodySource: AnyObject, Sendable {
     func abandon()
 }
 
+/// What a body has at the moment.
+public enum BodyPiece: Sendable, Equatable {
+    /// Bytes, never empty.
+    case bytes([UInt8])
+    /// Its clean end.
+    case ended
+    /// Nothing yet.
+    case nothing
+}
+
 /// The body of an upstream response: a stream of byte arrays with one consumer.
 ///
 /// Dropping it before its end abandons the transfer, so that an upstream never works for a client that has left.
@@ -42,18 +52,35 @@ public final class UpstreamBody: Sendable {
         public func next() async throws(TransportError) -> [UInt8]?
     {
         while true {
-            switch stream.take() {
-            case .bytes(let bytes, let resumesProducer):
-                if resumesProducer { source?.resume() }
-                return bytes
+            switch try take() {
+            case .bytes(let bytes): return bytes
             case .ended: return nil
-            case .failed(let error): throw error
-            case .nothing:
-                await stream.wait()
-                if Task.isCancelled { cancel() }
+            case .nothing: await wait()
             }
         }
     }
+
+    /// Everything that has arrived since the last call, in one piece; does not wait. Throws as `next`.
+    public func take() throws(TransportError) -> BodyPiece {
+        switch stream.take() {
+        case .bytes(let bytes, let resumesProducer):
+            if resumesProducer { source?.resume() }
+            return .bytes(bytes)
+        case .ended: return .ended
+        case .failed(let error): throw error
+        case .nothing: return .nothing
+        }
+    }
+
+    /// Waits until `take` finds something. A cancelled task cancels the body.
+    nonisolated(nonsending) public func wait() async {
+        await stream.wait()
+        if Task.isCancelled { cancel() }
+    }
+
+    /// Calls `heard` whenever `take` would find something new, on the thread where it arrived, until nil is given; in place
+    /// of `wait`, for a consumer that needs no task of its own. It may take from inside.
+    public func listen(_ heard: (@Sendable () -> Void)?) { stream.listen(heard) }
 
     /// The whole body in one array.
     ///

@@ -62,6 +62,29 @@ import Wire
         }
     }
 
+    @Test func whatCanWaitIsDoneOnTheServingLoopAfterTheReply() async throws {
+        let loop = try EventLoop()
+        loop.start()
+        defer { loop.stop() }
+        let bench = try bench(["s1": [.answer(200, Self.json, Self.good)]])
+        let seen = await withCheckedContinuation { continuation in
+            LoopActor(loop).spawn { [self] in
+                var asked = try? call()
+                asked?.loop = loop
+                guard let asked, let reply = try? await bench.router.respond(asked) else {
+                    return continuation.resume(returning: (receipt: false, books: -1))
+                }
+                let id = reply.decision.requestID
+                let receipt = bench.router.configuration.receipts[id] != nil
+                continuation.resume(returning: (receipt, bench.records.all.count))
+            }
+        }
+        #expect(seen.receipt)
+        #expect(seen.books == 0)
+        await withCheckedContinuation { continuation in loop.execute { continuation.resume() } }
+        #expect(bench.records.all.map(\.outcome) == ["ok"])
+    }
+
     @Test func anAnswerIsRelayedWithReceiptUsageAndCost() async throws {
         let bench = try bench(["s1": [.answer(200, Self.json, Self.good)]])
         let reply = try await bench.router.respond(try call())

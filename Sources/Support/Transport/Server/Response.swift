@@ -63,6 +63,16 @@ public struct ResponseBody: ~Copyable {
         try await connection.writeBody(exchange, bytes)
     }
 
+    /// Sends all that `source` gives, as it comes, and returns at its end; `finish` is still to be called.
+    ///
+    /// Takes nothing from it while more than `Limits.outboundHighWaterBytes` wait for the client. Cheaper than `write` for
+    /// each piece, because the task sleeps through them.
+    ///
+    /// - Throws: as `write`; what `source` throws.
+    public mutating nonisolated(nonsending) func relay(from source: any BodySource) async throws(TransportError) {
+        try await connection.relayBody(exchange, from: source)
+    }
+
     /// Ends the body. Returns when the kernel has taken all of it.
     ///
     /// - Throws: as `write`; `truncated` when fewer bytes were written than announced (the connection is aborted).

@@ -57,11 +57,24 @@ extension ServerConnection {
     }
 
     nonisolated(nonsending) func writeBody(_ exchange: UInt64, _ bytes: [UInt8]) async throws(TransportError) {
+        try checkStreaming(exchange)
+        try put(bytes)
+        if budget.isSpent { await yieldIfOverBudget() }
+        if outbound.byteCount > server.limits.outboundHighWaterBytes {
+            try await drainQueue(to: server.limits.outboundHighWaterBytes / 2)
+        }
+    }
+
+    func checkStreaming(_ exchange: UInt64) throws(TransportError) {
         server.loop.assertCurrent()
         try checkUsable()
         guard exchange == self.exchange else {
             throw TransportError(.cancelled, "the request this response belongs to is over")
         }
+    }
+
+    /// Sends body bytes, or queues what the kernel does not take.
+    func put(_ bytes: [UInt8]) throws(TransportError) {
         guard !bytes.isEmpty else { return }
         try response.write(bytes.count)
         switch response.encoding {
@@ -73,18 +86,10 @@ extension ServerConnection {
             pushChunk(bytes)
         }
         try checkUsable()
-        if budget.isSpent { await yieldIfOverBudget() }
-        if outbound.byteCount > server.limits.outboundHighWaterBytes {
-            try await drainQueue(to: server.limits.outboundHighWaterBytes / 2)
-        }
     }
 
     nonisolated(nonsending) func finishBody(_ exchange: UInt64) async throws(TransportError) {
-        server.loop.assertCurrent()
-        try checkUsable()
-        guard exchange == self.exchange else {
-            throw TransportError(.cancelled, "the request this response belongs to is over")
-        }
+        try checkStreaming(exchange)
         do {
             try response.finish()
         } catch {

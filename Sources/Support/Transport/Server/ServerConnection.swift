@@ -35,6 +35,8 @@ final class ServerConnection: EventHandler, DeadlineHandler, @unchecked Sendable
     // Output.
     var outbound = OutboundQueue()
     var response: ResponseState
+    /// What is being copied into the response's body.
+    var relay: BodyRelay?
     /// `100 Continue` was asked for and not sent.
     var owesContinue = false
 
@@ -75,6 +77,7 @@ final class ServerConnection: EventHandler, DeadlineHandler, @unchecked Sendable
             fail(TransportError(.clientGone, "the client closed the connection before the response was complete"))
             return
         }
+        if relay != nil { relayTurn() }
         wake()
     }
 
