@@ -74,21 +74,21 @@ def test_a_process_comes_back_from_its_image_as_often_as_it_is_wanted(start, cri
     daemon = start()
     tier = ["--tier", "process-snapshot", "--scaledown", "600"]
     daemon.done("deploy", "tiny", "--engine", "llama.cpp", "--model", tiny_model, *tier)
-    expected, pid = text_of(daemon.chat("tiny")), daemon.engine_pid("tiny")
+    expected, pid = text_of(daemon.chat("tiny")), daemon.inner_pid("tiny")
     for _ in range(4):
         daemon.done("sleep", "tiny")
         asleep = daemon.wait_for("tiny", "asleep")
         assert asleep["replicas"][0]["tier"] == "process-snapshot" and "pid" not in asleep["replicas"][0]
         woken = daemon.chat("tiny")
         assert text_of(woken) == expected and woken.headers["x-gpuserve-tier"] == "process-snapshot"
-        assert daemon.engine_pid("tiny") == pid, "the very process, not a new one"
+        assert daemon.inner_pid("tiny") == pid, "the very process, not a new one"
     # An image that cannot be used costs a cold start and is named.
     daemon.done("sleep", "tiny")
     daemon.wait_for("tiny", "asleep")
     for part in (daemon.state / "deployments" / "tiny" / "image-1").glob("core-*.img"):
         part.write_bytes(b"no image")
-    assert text_of(daemon.chat("tiny")) == expected
-    assert daemon.engine_pid("tiny") != pid
+    woken = daemon.chat("tiny")
+    assert text_of(woken) == expected and woken.headers["x-gpuserve-tier"] == "cold"
     assert any("falls back from process-snapshot to cold" in note for note in daemon.status("tiny")["notes"])
     daemon.done("rm", "tiny")
     assert not (daemon.state / "deployments" / "tiny").exists()
@@ -99,7 +99,7 @@ def test_a_restarted_daemon_finds_the_image_again_or_says_why_not(start, criu: s
     daemon = start()
     tier = ["--tier", "process-snapshot", "--scaledown", "600"]
     daemon.done("deploy", "tiny", "--engine", "llama.cpp", "--model", tiny_model, *tier)
-    expected, pid = text_of(daemon.chat("tiny")), daemon.engine_pid("tiny")
+    expected, pid = text_of(daemon.chat("tiny")), daemon.inner_pid("tiny")
     daemon.done("sleep", "tiny")
     daemon.wait_for("tiny", "asleep")
     daemon.kill()
@@ -108,7 +108,7 @@ def test_a_restarted_daemon_finds_the_image_again_or_says_why_not(start, criu: s
     assert daemon.status("tiny")["replicas"][0]["tier"] == "process-snapshot"
     woken = daemon.chat("tiny")
     assert text_of(woken) == expected and woken.headers["x-gpuserve-tier"] == "process-snapshot"
-    assert daemon.engine_pid("tiny") == pid
+    assert daemon.inner_pid("tiny") == pid
     # Of another start of the machine, or never finished: removed, and said.
     folder = daemon.state / "deployments" / "tiny"
     for damage, why in [

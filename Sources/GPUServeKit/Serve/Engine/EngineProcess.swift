@@ -32,11 +32,14 @@ public final class EngineProcess: Sendable {
 
     /// Its name for good.
     public let identity: Identity
+    /// What it has to itself; nil when it shares numbers and files in memory with all others.
+    let room: EngineRoom?
     private let host: EngineHost
     private let state = Lock(State())
 
-    private init(_ identity: Identity, _ host: EngineHost) {
+    private init(_ identity: Identity, _ room: EngineRoom?, _ host: EngineHost) {
         self.identity = identity
+        self.room = room
         self.host = host
     }
 
@@ -54,38 +57,71 @@ public final class EngineProcess: Sendable {
         program: String, arguments: [String], environment: [String: String], logPath: String, directory: String,
         hasIOUring: Bool = true, on host: EngineHost
     ) async throws(ReplicaFailure) -> EngineProcess {
+        try await start(
+            program: program, arguments: arguments, environment: environment, logPath: logPath, directory: directory,
+            hasIOUring: hasIOUring, in: nil, on: host)
+    }
+
+    /// Starts a program, in a room or where this one is.
+    static func start(
+        program: String, arguments: [String], environment: [String: String], logPath: String, directory: String,
+        hasIOUring: Bool = true, in room: EngineRoom?, on host: EngineHost
+    ) async throws(ReplicaFailure) -> EngineProcess {
         let made: Result<EngineProcess, ReplicaFailure> = await host.run {
+            // The child opens it again, where it is; here it is known what could not be opened.
             let log = open(logPath, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0o600)
             guard log >= 0 else { return .failure(failure(errno, "its log \(logPath) cannot be opened")) }
-            defer { close(log) }
-            var words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
-            var variables: [UnsafeMutablePointer<CChar>?] =
-                environment.sorted { $0.key < $1.key }.map { strdup("\($0.key)=\($0.value)") } + [nil]
-            defer { for word in words + variables { free(word) } }
-            let pid = cposix_spawn_engine(
-                program, &words, &variables, log, directory, hasIOUring ? 0 : Int32(CPOSIX_WITHOUT_IO_URING))
+            close(log)
+            let door = room.map { cposix_pidfd_open($0.keeper.identity.pid) }
+            defer { if let door, door >= 0 { close(door) } }
+            guard door != -1 else { return .failure(failure(errno, "the room of \(program) is gone")) }
+            let pid = withWords(program, arguments, environment) { words, variables in
+                cposix_spawn_engine(
+                    program, words, variables, logPath, directory, hasIOUring ? 0 : Int32(CPOSIX_WITHOUT_IO_URING),
+                    door ?? -1)
+            }
             guard pid > 0 else { return .failure(failure(-pid, "\(program) cannot be started")) }
-            return .success(watched(pid, host))
+            return .success(watched(pid, room, host))
         }
         return try made.get()
     }
 
+    /// Calls `body` with the words of a command line and the variables of an environment as C has them.
+    static func withWords(
+        _ program: String, _ arguments: [String], _ environment: [String: String],
+        _ body: (
+            UnsafePointer<UnsafeMutablePointer<CChar>?>, UnsafePointer<UnsafeMutablePointer<CChar>?>
+        ) -> Int32
+    ) -> Int32 {
+        let words: [UnsafeMutablePointer<CChar>?] = ([program] + arguments).map { strdup($0) } + [nil]
+        let variables: [UnsafeMutablePointer<CChar>?] =
+            environment.sorted { $0.key < $1.key }.map { strdup("\($0.key)=\($0.value)") } + [nil]
+        defer { for word in words + variables { free(word) } }
+        return body(words, variables)
+    }
+
     /// Finds a process again that an earlier run of this program started; nil when it is gone.
     public static func adopt(_ identity: Identity, on host: EngineHost) async -> EngineProcess? {
+        await adopt(identity, in: nil, on: host)
+    }
+
+    /// Finds a process again, which is in that room.
+    static func adopt(_ identity: Identity, in room: EngineRoom?, on host: EngineHost) async -> EngineProcess? {
         await host.run {
             guard let stat = ProcessStat(pid: identity.pid), stat.startTicks == identity.startTicks, !stat.isZombie
             else { return nil }
-            let process = watched(identity.pid, host)
+            let process = watched(identity.pid, room, host)
             process.state.withLock { $0.isFrozen = stat.isStopped }
             return process
         }
     }
 
     /// Loop thread.
-    private static func watched(_ pid: Int32, _ host: EngineHost) -> EngineProcess {
+    static func watched(_ pid: Int32, _ room: EngineRoom?, _ host: EngineHost) -> EngineProcess {
+        room?.enter()
         // A child is a zombie at the least until it is reaped, so its numbers are there to read.
         let process = EngineProcess(
-            Identity(pid: pid, startTicks: ProcessStat(pid: pid)?.startTicks ?? 0), host)
+            Identity(pid: pid, startTicks: ProcessStat(pid: pid)?.startTicks ?? 0), room, host)
         let watch = ExitWatch(pid, on: host.loop) { process.sawEnd() }
         if watch == nil { process.sawEnd() }
         return process
@@ -113,7 +149,7 @@ public final class EngineProcess: Sendable {
     /// Loop thread.
     private func sawEnd(trial: Int = 1) {
         // Whatever it started goes with it. Before the leader is reaped, when its number cannot have been given out again.
-        kill(-identity.pid, SIGKILL)
+        Glibc.kill(-identity.pid, SIGKILL)
         var status: Int32 = 0
         let text: String
         let isReaped = cposix_reap(identity.pid, &status) == 0
@@ -138,6 +174,7 @@ public final class EngineProcess: Sendable {
             }
             return (Array(state.waiters.values), state.onEnd)
         }
+        room?.leave()
         for waiter in waiters { waiter.resume(returning: true) }
         onEnd?(ending)
     }
@@ -200,15 +237,18 @@ public final class EngineProcess: Sendable {
             signal(SIGTERM)
             if await waitForEnd(limit_ms: grace_ms) { return .asked }
         }
-        signal(SIGKILL)
+        kill()
         return await waitForEnd(limit_ms: kill_ms) ? .killed : .stuck
     }
+
+    /// Begins its end, which it is not asked about.
+    func kill() { signal(SIGKILL) }
 
     private func signal(_ number: Int32) {
         // Under the lock that the reaper takes: no signal goes to a number that may be somebody else's.
         state.withLock { state in
             guard state.ending == nil else { return }
-            kill(-identity.pid, number)
+            Glibc.kill(-identity.pid, number)
         }
     }
 

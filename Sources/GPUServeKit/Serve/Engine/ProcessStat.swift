@@ -58,6 +58,14 @@ struct ProcessStat {
         return 0
     }
 
+    /// The number that a process has among those with which it shares numbers; what `getpid` tells it. Nil when it is gone.
+    static func innerNumber(of pid: Int32) -> Int32? {
+        guard let bytes = read("/proc/\(pid)/status", limit: 16384) else { return nil }
+        let line = bytes.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "NSpid:".utf8) }
+        let last = line?.split(separator: UInt8(ascii: "\t")).last
+        return last.flatMap { Int32(String(decoding: $0, as: UTF8.self)) }
+    }
+
     /// The beginning of a file of `/proc`.
     static func read(_ path: String, limit: Int) -> [UInt8]? {
         let file = open(path, O_RDONLY | O_CLOEXEC)

@@ -67,18 +67,40 @@ extension Deployment {
             storePath: surroundings.directory.storePath, extraArguments: spec.extraArguments)
         var environment = ProgramFinder.environment(also: spec.environmentNames)
         environment.merge(recipe.environment) { $1 }
-        environment[StrayEngines.mark] = "\(surroundings.directory.path)/\(name)/\(replica.number)"
+        environment.merge(mark(replica.number)) { $1 }
         log(replica.number).trim()
+        let room = await makeRoom(replica.number)
+        // The engine has entered it by then, or it ends.
+        defer { room?.leave() }
         let process = try await EngineProcess.start(
             program: program, arguments: recipe.arguments(request), environment: environment,
             logPath: surroundings.directory.logPath(name, replica: replica.number),
-            directory: surroundings.directory.directory(of: name), hasIOUring: !recipe.avoidsIOUring,
+            directory: surroundings.directory.directory(of: name), hasIOUring: !recipe.avoidsIOUring, in: room,
             on: surroundings.host)
         replica.process = process
         replica.port = port
         writeFact(replica)
         watch(process, engine, replica.number)
         try await waitUntilReady(replica, process, limit_ms: recipe.readyLimit_ms)
+    }
+
+    /// The variable by which processes of a replica are known.
+    private func mark(_ number: Int) -> [String: String] {
+        [StrayEngines.mark: "\(surroundings.directory.path)/\(name)/\(number)"]
+    }
+
+    /// What an engine gets to itself of which images are to be made; nil when there will be none, or it cannot be had.
+    private func makeRoom(_ number: Int) async -> EngineRoom? {
+        guard imager != nil, ladder.isUsable(.processSnapshot) else { return nil }
+        // What is to be found in the files in memory that all share must be left there.
+        let words = [surroundings.directory.path, spec.model, spec.program ?? ""] + spec.extraArguments
+        let kind: EngineRoom.Kind = words.contains { $0.contains("/dev/shm") } ? .numbers : .numbersAndMemory
+        do throws(ReplicaFailure) {
+            return try await EngineRoom.make(kind, environment: mark(number), on: surroundings.host)
+        } catch {
+            note("replica \(number)'s image can be restored only while nobody uses its numbers: \(error)")
+            return nil
+        }
     }
 
     private func restore(
@@ -100,7 +122,8 @@ extension Deployment {
                 throw ReplicaFailure(.imageUnusable, "there is no image of the process")
             }
             let process = try await imager.restore(
-                image.pid, from: imagePath(replica.number), log: log(replica.number).path, on: surroundings.host)
+                image, from: imagePath(replica.number), log: log(replica.number).path,
+                environment: mark(replica.number), on: surroundings.host)
             replica.process = process
             replica.port = image.port
             writeFact(replica)
@@ -184,9 +207,11 @@ extension Deployment {
             if process.isFrozen { process.thaw() }
             // One that is never finished must not be taken for the one before.
             loseImage(replica)
-            try await imager.dump(
+            let number = try await imager.dump(
                 process, to: imagePath(replica.number), log: log(replica.number).path, on: surroundings.host)
-            keepImage(ImageFact(pid: process.identity.pid, port: replica.port, bootID: ReplicaFact.thisBoot), replica)
+            let fact = ImageFact(
+                pid: number, port: replica.port, bootID: ReplicaFact.thisBoot, room: process.room?.kind)
+            keepImage(fact, replica)
             replica.process = nil
         case .kitSnapshot, .cold:
             await end(process, of: replica.number)
@@ -206,6 +231,8 @@ extension Deployment {
         case .stuck:
             noteEnd("\(who) does not end \(limits.engineKill_ms) ms after SIGKILL: it is left to the kernel")
         }
+        // Whoever is told that it is gone finds nothing of it.
+        _ = await process.room?.keeper.waitForEnd(limit_ms: limits.engineKill_ms)
     }
 
     private func perform(

@@ -24,7 +24,8 @@ extension Deployment {
             if case .asleep(let tier) = replica.machine.state { asleep = tier }
             fact = ReplicaFact(
                 pid: process.identity.pid, startTicks: process.identity.startTicks, bootID: ReplicaFact.thisBoot,
-                port: replica.port, asleep: asleep)
+                port: replica.port, asleep: asleep,
+                room: process.room.map { .init(kind: $0.kind, keeper: $0.keeper.identity) })
         }
         guard fact != writtenFacts[replica.number] else { return }
         writtenFacts[replica.number] = fact
@@ -93,9 +94,12 @@ extension Deployment {
     func adopt(_ facts: [(number: Int, fact: ReplicaFact)], images numbers: ClosedRange<Int>) async {
         for (number, fact) in facts {
             let identity = EngineProcess.Identity(pid: fact.pid, startTicks: fact.startTicks)
-            let process =
-                fact.bootID == ReplicaFact.thisBoot
-                ? await EngineProcess.adopt(identity, on: surroundings.host) : nil
+            let isThisBoot = fact.bootID == ReplicaFact.thisBoot
+            var room: EngineRoom?
+            if isThisBoot, let kept = fact.room {
+                room = await EngineRoom.adopt(kept.kind, kept.keeper, on: surroundings.host)
+            }
+            let process = isThisBoot ? await EngineProcess.adopt(identity, in: room, on: surroundings.host) : nil
             guard let process else {
                 note("replica \(number)'s engine (process \(fact.pid)) is gone; it is started again when it is needed")
                 let file = Replica.factFile(number)

@@ -61,4 +61,12 @@ struct ReplicaFact: Hashable {
     var port: UInt16
     /// The tier it sleeps in; nil when it is awake.
     var asleep: SleepTier?
+    /// What it has to itself, and who keeps that; nil for an engine without.
+    var room: Room?
+
+    /// An engine's room as it is written down.
+    struct Room: Hashable {
+        var kind: EngineRoom.Kind
+        var keeper: EngineProcess.Identity
+    }
 }

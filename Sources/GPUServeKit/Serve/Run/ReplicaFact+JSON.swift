@@ -9,6 +9,11 @@ extension ReplicaFact {
         object.add("boot_id", bootID)
         object.add("port", Int(port))
         if let asleep { object.add("asleep", asleep.rawValue) }
+        if let room {
+            object.add("room", room.kind.rawValue)
+            object.add("keeper_pid", Int(room.keeper.pid))
+            object.add("keeper_start_ticks", Int(room.keeper.startTicks))
+        }
         return object.bytes
     }
 
@@ -23,6 +28,12 @@ extension ReplicaFact {
         bootID = boot
         self.port = port
         asleep = json["asleep"]?.string.flatMap { SleepTier(rawValue: $0) }
+        guard let name = json["room"]?.string else { return }
+        guard let kind = EngineRoom.Kind(rawValue: name),
+            let keeper = json["keeper_pid"]?.int.flatMap({ Int32(exactly: $0) }), keeper > 1,
+            let ticks = json["keeper_start_ticks"]?.int, ticks >= 0
+        else { return nil }
+        room = Room(kind: kind, keeper: .init(pid: keeper, startTicks: UInt64(ticks)))
     }
 
     /// Changes at every start of the machine, so that process numbers of an earlier one mean nothing.

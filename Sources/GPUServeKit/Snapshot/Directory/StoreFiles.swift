@@ -93,6 +93,13 @@ struct SystemStoreFiles: StoreFiles {
 
 /// Reading calls and locks, which need no seam: what they find is made by hand in tests.
 extension Descriptor {
+    /// Opens the directory at a path.
+    convenience init(openDirectory path: String) throws(SnapshotError) {
+        let number = cposix_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0)
+        guard number >= 0 else { throw .system("open", file: path) }
+        self.init(number, label: path)
+    }
+
     /// Opens a directory inside this one.
     func directory(_ name: String) throws(SnapshotError) -> Descriptor {
         let label = label + "/" + name

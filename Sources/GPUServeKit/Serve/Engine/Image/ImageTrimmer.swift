@@ -1,4 +1,3 @@
-internal import CPosix
 internal import Glibc
 
 /// Makes images of processes smaller: pages that are all zero, which engines have plenty of in caches that are not yet filled, are
@@ -11,9 +10,7 @@ enum ImageTrimmer {
     /// - Returns: bytes that were saved. Blocks on the disk.
     @discardableResult
     static func trim(_ path: String) -> Int {
-        let number = cposix_open_at(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0)
-        guard number >= 0 else { return 0 }
-        let directory = Descriptor(number, label: path)
+        guard let directory = try? Descriptor(openDirectory: path) else { return 0 }
         var saved = 0
         for name in (try? directory.names()) ?? [] where name.hasPrefix("pagemap-") && name.hasSuffix(".img") {
             guard let pid = UInt32(name.dropFirst(8).dropLast(4)) else { continue }

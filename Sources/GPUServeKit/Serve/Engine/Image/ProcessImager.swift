@@ -19,22 +19,32 @@ struct ProcessImager: Sendable {
         }
     }
 
-    /// Writes an image of a process and all of its group, and ends them. On failure they may live on, or not.
+    /// Writes an image of a process and all that it started, and ends them. On failure they may live on, or not.
+    ///
+    /// - Returns: the number under which it comes back.
     func dump(_ process: EngineProcess, to directory: String, log: String, on host: EngineHost)
-        async throws(ReplicaFailure)
+        async throws(ReplicaFailure) -> Int32
     {
         Self.empty(directory)
         guard mkdir(directory, 0o700) == 0 || errno == EEXIST else {
             throw ReplicaFailure(.sleepRefused, "\(directory): \(String(cString: strerror(errno)))")
         }
+        guard let number = ProcessStat.innerNumber(of: process.identity.pid) else {
+            throw ReplicaFailure(.sleepRefused, "the process is gone")
+        }
+        // Its files in memory are to be there when it is not any more.
+        process.room?.enter()
+        defer { process.room?.leave() }
+        SharedMemoryFiles.removeRemapped(in: process.room)
         try await run(
-            ["dump", "--tree", "\(process.identity.pid)"], directory, on: host, failing: .sleepRefused)
+            ["dump", "--tree", "\(number)"], directory, in: process.room, on: host, failing: .sleepRefused)
         guard await process.waitForEnd(limit_ms: 10_000) else {
             throw ReplicaFailure(.sleepRefused, "the process lives on after its image was made")
         }
+        try await SharedMemoryFiles.save(process.room, to: directory, on: host)
         _ = try? await BlockingThreads.shared.run { () throws(SnapshotError) in ImageTrimmer.trim(directory) }
         var info = stat()
-        guard stat(log, &info) == 0 else { return }
+        guard stat(log, &info) == 0 else { return number }
         // Files that the engine has open must be as long as they were: see `restore`.
         let size = Array("\(info.st_size)".utf8)
         let file = open(directory + "/log-size", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
@@ -43,41 +53,62 @@ struct ProcessImager: Sendable {
         guard size.withUnsafeBytes({ write(file, $0.baseAddress, $0.count) }) == size.count else {
             throw ReplicaFailure(.diskFull, "\(directory): \(String(cString: strerror(errno)))")
         }
+        return number
     }
 
     /// How often a restore is tried whose process number is taken.
     private static let trialCount = 5
 
     /// Brings the processes of an image back as children of this program.
+    ///
+    /// - Parameter environment: of the keeper of the room that they get, if they had one; see `StrayEngines`.
     func restore(
-        _ pid: Int32, from directory: String, log: String, on host: EngineHost
+        _ image: ImageFact, from directory: String, log: String, environment: [String: String], on host: EngineHost
     ) async throws(ReplicaFailure) -> EngineProcess {
         guard let text = ProcessStat.read(directory + "/log-size", limit: 32),
             let size = Int(String(decoding: text, as: UTF8.self))
         else { throw ReplicaFailure(.imageUnusable, "\(directory) holds no whole image") }
-        for trial in 1... {
+        var trial = 1
+        while true {
             // What the engine printed after the image was made goes: CRIU refuses a file that has grown.
             guard truncate(log, off_t(size)) == 0 else {
                 throw ReplicaFailure(.imageUnusable, "\(log): \(String(cString: strerror(errno)))")
             }
             do throws(ReplicaFailure) {
-                try await run(
-                    ["restore", "--restore-detached", "--restore-sibling"], directory, on: host, failing: .wakeRefused)
-                break
+                return try await restoreOnce(image, from: directory, environment: environment, on: host)
             } catch {
                 // Somebody has its process number at the moment, most often something that ends soon.
                 guard error.detail.contains("File exists"), trial < Self.trialCount else { throw error }
+                trial += 1
                 try? await Task.sleep(for: .milliseconds(50))
             }
         }
-        guard let stat = ProcessStat(pid: pid), !stat.isZombie,
-            let process = await EngineProcess.adopt(.init(pid: pid, startTicks: stat.startTicks), on: host)
-        else { throw ReplicaFailure(.wakeRefused, "the restored process \(pid) ended at once") }
+    }
+
+    private func restoreOnce(
+        _ image: ImageFact, from directory: String, environment: [String: String], on host: EngineHost
+    ) async throws(ReplicaFailure) -> EngineProcess {
+        var room: EngineRoom?
+        if let kind = image.room {
+            let last = ImageNumbers.free(beside: ImageNumbers.read(directory), below: ImageNumbers.limit)
+            room = try await EngineRoom.make(kind, environment: environment, above: last, on: host)
+        }
+        // The engine has entered it by then, or it ends.
+        defer { room?.leave() }
+        try await SharedMemoryFiles.load(room, from: directory, on: host)
+        try await run(
+            ["restore", "--restore-detached", "--restore-sibling"], directory, in: room, on: host,
+            failing: .wakeRefused)
+        let found = if let room { await room.child(image.pid, on: host) } else { image.pid }
+        guard let pid = found, let stat = ProcessStat(pid: pid), !stat.isZombie,
+            let process = await EngineProcess.adopt(.init(pid: pid, startTicks: stat.startTicks), in: room, on: host)
+        else { throw ReplicaFailure(.wakeRefused, "the restored process \(image.pid) ended at once") }
         return process
     }
 
     private func run(
-        _ words: [String], _ directory: String, on host: EngineHost, failing code: ReplicaFailure.Code
+        _ words: [String], _ directory: String, in room: EngineRoom?, on host: EngineHost,
+        failing code: ReplicaFailure.Code
     ) async throws(ReplicaFailure) {
         let log = "\(words[0]).log"
         let criu = try await EngineProcess.start(
@@ -87,7 +118,7 @@ struct ProcessImager: Sendable {
                 "--ghost-limit", "1G", "--log-file", log, "-v1",
             ],
             environment: ProgramFinder.environment(also: []), logPath: directory + "/output.log", directory: directory,
-            on: host)
+            in: room, on: host)
         guard await criu.waitForEnd(limit_ms: 120_000) else {
             await criu.end(grace_ms: 0)
             throw ReplicaFailure(code, "criu \(words[0]) did not end within 120 s")
@@ -120,13 +151,7 @@ struct ProcessImager: Sendable {
 
     /// Removes the files of a directory of images.
     static func empty(_ path: String) {
-        guard let directory = opendir(path) else { return }
-        defer { closedir(directory) }
-        while let entry = readdir(directory) {
-            let name = withUnsafeBytes(of: entry.pointee.d_name) {
-                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if name != ".", name != ".." { unlinkat(dirfd(directory), name, 0) }
-        }
+        guard let directory = try? Descriptor(openDirectory: path) else { return }
+        for name in (try? directory.names()) ?? [] { unlinkat(directory.number, name, 0) }
     }
 }
