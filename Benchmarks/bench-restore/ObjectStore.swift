@@ -4,12 +4,24 @@ import GPUServeKit
 import Transport
 import Wire
 
-/// A pull from moto on loopback, beside `curl` in parallel: ranges of one object of the same length, and the same objects.
+/// Pulls from moto on loopback, in turns with `curl` in parallel fetching the same objects; and once `curl` with ranges of one
+/// object, at which moto is slow: it reads the whole of it for each.
 enum ObjectStoreBench {
+    /// Figures of the rounds, in order.
     struct Figures {
-        var restore_gbps: [Double]
-        var curlRanges_gbps: [Double]
-        var curlChunks_gbps: [Double]
+        /// Before the rounds: into memory that has to be made present, on connections that have to be made.
+        var first_gbps = 0.0
+        var restore: [Pull] = []
+        var curlChunks: [Pull] = []
+        var curlRanges_gbps = 0.0
+    }
+
+    /// One way of getting all of the bytes, measured.
+    struct Pull {
+        var gbps: Double
+        /// Processor time of the client and of the server, a GB: what the two cores are wanted for.
+        var client_s: Double
+        var server_s: Double
     }
 
     static func run(
@@ -48,37 +60,72 @@ enum ObjectStoreBench {
                 object,
             ], user)
         let byteCount = try FileManager.default.attributesOfItem(atPath: file)[.size] as? Int ?? 0
-        var figures = Figures(restore_gbps: [], curlRanges_gbps: [], curlChunks_gbps: [])
+        let manifest = try await store.manifest(id)
+        var figures = Figures()
         let restorer = Restorer(store: far, devices: [device])
-        for _ in 0..<rounds {
-            let resident = try await restorer.restore(id, RestoreOptions(mayAttach: false, mayClone: false))
-            figures.restore_gbps.append(resident.report.gigabytesPerSecond)
-            try await resident.close()
-            figures.curlRanges_gbps.append(try curlRanges(object, byteCount, user))
-            figures.curlChunks_gbps.append(
-                try curlChunks("\(words[0])/\(words[1])", await store.manifest(id), user))
+        let options = RestoreOptions(mayAttach: false, mayClone: false)
+        let first = try await restorer.restore(id, options)
+        figures.first_gbps = first.report.gigabytesPerSecond
+        try await first.close()
+        for round in 0..<rounds {
+            // Each goes first in every other round.
+            for isOurs in round.isMultiple(of: 2) ? [true, false] : [false, true] {
+                let before = (client: client_s(isOurs), server: server_s(server.processIdentifier))
+                let (bytes, time_s): (Int, Double)
+                if isOurs {
+                    let resident = try await restorer.restore(id, options)
+                    (bytes, time_s) = (resident.report.bytesByTier.total, resident.report.ready_ms / 1e3)
+                    try await resident.close()
+                } else {
+                    (bytes, time_s) = try curlChunks("\(words[0])/\(words[1])", manifest, user)
+                }
+                let gigabytes = Double(bytes) / 1e9
+                let pull = Pull(
+                    gbps: gigabytes / time_s, client_s: (client_s(isOurs) - before.client) / gigabytes,
+                    server_s: (server_s(server.processIdentifier) - before.server) / gigabytes)
+                if isOurs { figures.restore.append(pull) } else { figures.curlChunks.append(pull) }
+            }
         }
+        figures.curlRanges_gbps = Double(byteCount) / 1e9 / (try curlRanges(object, byteCount, user))
         await transport.shutDown()
         return figures
     }
 
+    /// Processor time so far of this process, or of the children that it waited for.
+    private static func client_s(_ isOurs: Bool) -> Double {
+        var usage = rusage()
+        getrusage(isOurs ? RUSAGE_SELF.rawValue : RUSAGE_CHILDREN.rawValue, &usage)
+        return [usage.ru_utime, usage.ru_stime].reduce(0) { $0 + Double($1.tv_sec) + Double($1.tv_usec) / 1e6 }
+    }
+
+    /// Processor time so far of a process that runs.
+    private static func server_s(_ process: Int32) -> Double {
+        let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+        // After the name, which may have spaces, and the state: fields 4 on, of which 14 and 15 are user and system time.
+        let fields = text.split(separator: ")").last?.split(separator: " ").dropFirst() ?? []
+        return fields.dropFirst(10).prefix(2).reduce(0) { $0 + (Double($1) ?? 0) } / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
     /// Eight transfers at a time, of as many bytes each as a chunk of ours has.
+    /// Seconds.
     private static func curlRanges(_ object: String, _ byteCount: Int, _ user: String) throws -> Double {
         let part = 4 << 20
         let parts = stride(from: 0, to: byteCount, by: part).map { start in
             "url = \"\(object)\"\nrange = \"\(start)-\(min(start + part, byteCount) - 1)\"\n"
         }
-        return Double(byteCount) / (try curlAll(parts, user))
+        return try curlAll(parts, user)
     }
 
     /// The very objects that the restore reads, whole: what a server that is slow at ranges gives.
-    private static func curlChunks(_ bucket: String, _ manifest: SnapshotManifest, _ user: String) throws -> Double {
+    private static func curlChunks(_ bucket: String, _ manifest: SnapshotManifest, _ user: String) throws -> (
+        bytes: Int, time_s: Double
+    ) {
         let chunks = manifest.distinctChunks
         let parts = chunks.map { "url = \"\(bucket)/bench/chunks/\($0.hash.hex.prefix(2))/\($0.hash.hex)\"\n" }
-        return Double(chunks.reduce(0) { $0 + $1.byteCount }) / (try curlAll(parts, user))
+        return (chunks.reduce(0) { $0 + $1.byteCount }, try curlAll(parts, user))
     }
 
-    /// Nanoseconds for all transfers.
+    /// Seconds for all transfers.
     private static func curlAll(_ parts: [String], _ user: String) throws -> Double {
         let common =
             "output = \"/dev/null\"\naws-sigv4 = \"aws:amz:us-east-1:s3\"\nfail\n"
@@ -88,7 +135,7 @@ enum ObjectStoreBench {
             + parts.map { $0 + common }.joined(separator: "next\n")
         let start = monotonicNanoseconds()
         try curl(["-K", "-"], nil, input: config)
-        return Double(monotonicNanoseconds() - start)
+        return Double(monotonicNanoseconds() - start) / 1e9
     }
 
     /// The secret goes by standard input, never by the arguments that everyone may read.

@@ -317,13 +317,26 @@ final class RestoreBench {
     ) async {
         do {
             let figures = try await ObjectStoreBench.run(
-                id, of: store, file: file, device: device, python: python, rounds: isQuick ? 1 : 3)
-            let curl = max(Percentiles(figures.curlRanges_gbps)[0.5], Percentiles(figures.curlChunks_gbps)[0.5])
-            let ratio = Percentiles(figures.restore_gbps)[0.5] / curl
+                id, of: store, file: file, device: device, python: python, rounds: isQuick ? 2 : 9)
+            let (ours, curl) = (Percentiles(figures.restore.map(\.gbps)), Percentiles(figures.curlChunks.map(\.gbps)))
+            let ratio = ours[0.5] / max(curl[0.5], figures.curlRanges_gbps)
             set("s3_ratio_to_curl", ratio, target: ">= 0.9", isMet: ratio >= 0.9)
-            report.detail["s3_restore_gbps"] = .list(figures.restore_gbps.map { .number($0) })
-            report.detail["s3_curl_ranges_gbps"] = .list(figures.curlRanges_gbps.map { .number($0) })
-            report.detail["s3_curl_chunks_gbps"] = .list(figures.curlChunks_gbps.map { .number($0) })
+            report.count += figures.restore.count + figures.curlChunks.count
+            let rounds = Percentiles(zip(figures.restore, figures.curlChunks).map { $0.gbps / $1.gbps })
+            report.detail["s3_ratio_of_a_round"] = .fields(
+                ["p25": .number(rounds[0.25]), "p50": .number(rounds[0.5]), "p75": .number(rounds[0.75])])
+            report.detail["s3_first_restore_gbps"] = .number(figures.first_gbps)
+            report.detail["s3_curl_ranges_gbps"] = .number(figures.curlRanges_gbps)
+            for (name, pulls) in [("s3_restore", figures.restore), ("s3_curl_chunks", figures.curlChunks)] {
+                report.detail[name + "_gbps"] = .list(pulls.map { .number($0.gbps) })
+                let client_s = Percentiles(pulls.map(\.client_s))[0.5]
+                let server_s = Percentiles(pulls.map(\.server_s))[0.5]
+                report.detail[name + "_cpu_s_a_gb"] = .fields([
+                    "client": .number(client_s), "server": .number(server_s),
+                ])
+                table.add([name + "_gbps", String(format: "%.3f", Percentiles(pulls.map(\.gbps))[0.5])])
+                table.add([name + "_cpu_s_a_gb", String(format: "%.2f client, %.2f server", client_s, server_s)])
+            }
         } catch {
             report.notes.append("S3 was not measured: \(error)")
             print("S3 was not measured: \(error)")

@@ -27,6 +27,8 @@ final class FakeObjectStore: UpstreamTransport {
         var objects: [String: Object] = [:]
         var parts: [String: [Int: [UInt8]]] = [:]
         var requests: [String] = []
+        /// The ranges of those requests that named one.
+        var ranges: [String] = []
         var now: Int64 = 1_790_000_000
     }
 
@@ -41,6 +43,7 @@ final class FakeObjectStore: UpstreamTransport {
     }
 
     var requests: [String] { state.withLock { $0.requests } }
+    var ranges: [String] { state.withLock { $0.ranges } }
     var keys: [String] { state.withLock { $0.objects.keys.sorted() } }
     var now: Int64 { state.withLock { $0.now } }
     func pass(seconds: Int64) { state.withLock { $0.now += seconds } }
@@ -64,6 +67,7 @@ final class FakeObjectStore: UpstreamTransport {
         let line = "\(request.method) \(path)\(query.isEmpty ? "" : "?" + query)"
         let number = state.withLock { state in
             state.requests.append(line)
+            if let range = request.fields["range"] { state.ranges.append(range) }
             return state.requests.count - 1
         }
         let fault = fault(number, line)

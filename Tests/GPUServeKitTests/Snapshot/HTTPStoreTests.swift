@@ -57,6 +57,23 @@ import Wire
         #expect(try await store.verify(made.id) == [])
     }
 
+    @Test func `a whole object is asked for without a range, its rest and its parts with one`() async throws {
+        let isBroken = Atomic32()
+        let fake = FakeObjectStore { _, line in
+            line.hasPrefix("GET /bucket/models/chunks") && isBroken.next() == 1 ? .truncated(1500) : nil
+        }
+        let store = fake.store()
+        let made = try await store.create(from: Self.source(1), Self.options)
+        let chunk = try #require(made.manifest.distinctChunks.first { $0.byteCount > 2000 })
+        let buffer = PageBuffer(byteCount: chunk.byteCount)
+        try await store.read(chunk, into: buffer.memory)
+        #expect(fake.ranges == [])
+        try await store.read(chunk, into: buffer.memory)
+        #expect(fake.ranges == ["bytes=1500-\(chunk.byteCount - 1)"], "where the second read broke")
+        try await store.read(chunk, range: 7..<50, into: buffer.memory[0..<43])
+        #expect(fake.ranges.last == "bytes=7-49")
+    }
+
     @Test func `an object that changes while it is read is named`() async throws {
         let count = Atomic32()
         let fake = FakeObjectStore { _, line in

@@ -203,7 +203,9 @@ public final class HTTPSnapshotStore: SnapshotStore {
                 let target = memory[part.lowerBound - range.lowerBound..<part.upperBound - range.lowerBound]
                 group.addTask {
                     do throws(SnapshotError) {
-                        return .success(try await client.download(key, range: part, into: target))
+                        return .success(
+                            try await client.download(
+                                key, range: part, isWhole: part == 0..<chunk.byteCount, into: target))
                     } catch {
                         return .failure(error)
                     }

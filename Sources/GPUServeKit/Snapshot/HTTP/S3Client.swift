@@ -75,16 +75,21 @@ struct S3Client: Sendable {
 
     private func text(_ answer: Answer) -> String { String(decoding: answer.body, as: UTF8.self) }
 
-    /// Fills `memory` with `range` of an object. A broken connection is taken up where it broke, and only if the object is
-    /// still the same. Nil when there is no such object.
-    func download(_ key: String, range: Range<Int>, into memory: MutableMemory) async throws(SnapshotError) -> Bool {
+    /// Fills `memory` with `range` of an object, of which `isWhole` says that it is all. A broken connection is taken up
+    /// where it broke, and only if the object is still the same. False when there is no such object.
+    func download(
+        _ key: String, range: Range<Int>, isWhole: Bool, into memory: MutableMemory
+    ) async throws(SnapshotError) -> Bool {
         var attempt = 0
         var done = 0
         var tag: String?
         while done < range.count {
             do throws(Failure) {
                 var call = Call(method: .get, key: key)
-                call.headers = [("range", "bytes=\(range.lowerBound + done)-\(range.upperBound - 1)")]
+                // Servers hand out whole objects with less work than parts of them.
+                if !isWhole || done > 0 {
+                    call.headers = [("range", "bytes=\(range.lowerBound + done)-\(range.upperBound - 1)")]
+                }
                 if let tag { call.headers.append(("if-match", tag)) }
                 let response = try await send(call)
                 if response.status == 404 { return false }
