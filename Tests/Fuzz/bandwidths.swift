@@ -6,6 +6,7 @@
 // with: Sources/GPUServeKit/Restore/ShardCut.swift
 // with: Sources/GPUServeKit/Device/DeviceInfo.swift Sources/GPUServeKit/Device/DeviceError.swift
 // with: Sources/GPUServeKit/Device/CUDAResult.swift Sources/GPUServeKit/Device/HostMemory.swift
+// with: Sources/GPUServeKit/Device/IdlePages.swift
 // with: Sources/GPUServeKit/Snapshot/Format/SnapshotError.swift Sources/GPUServeKit/Snapshot/Format/ContentHash.swift
 // with: Sources/GPUServeKit/Snapshot/Format/Memory.swift Sources/GPUServeKit/Snapshot/Format/ChunkRef.swift
 // with: Sources/GPUServeKit/Snapshot/Format/SafeName.swift Sources/GPUServeKit/Snapshot/Format/DataType.swift
@@ -20,7 +21,7 @@ import Wire
 public func fuzzBandwidths(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let input = array(bytes, count)
     check(input, machine: "machine 2 1000")
-    let body = Array("gpuservekit-bandwidths 3\nmachine 2 1000\n".utf8) + input + Array("\n".utf8)
+    let body = Array("gpuservekit-bandwidths 4\nmachine 2 1000\n".utf8) + input + Array("\n".utf8)
     let checksum = body.withUnsafeBytes { Checksum.crc64(Memory($0)) }
     check(body + Array("crc64 \(Hex.text(checksum))\n".utf8), machine: "machine 2 1000")
     return 0
@@ -30,7 +31,9 @@ private func check(_ input: [UInt8], machine: String) {
     guard let read = BandwidthFile.decode(input, machine: machine) else { return }
     require(input.count <= BandwidthFile.byteLimit, "nothing longer than the limit is believed")
     let figures =
-        Array(read.bytesPerSecond.values) + Array(read.fixed_ms.values) + [read.upload_bytesPerSecond, read.step_us]
+        Array(read.bytesPerSecond.values) + Array(read.fixed_ms.values) + [
+            read.upload_bytesPerSecond, read.present_bytesPerSecond, read.step_us,
+        ]
     require(figures.allSatisfy { $0 > 0 && $0 < 1e15 }, "every figure can be reckoned with")
     require(
         read.seen.allSatisfy {

@@ -48,6 +48,9 @@ public actor HostContext: GPUContext {
     /// Whether restores map files into this context's arenas.
     nonisolated var mapsFiles: Bool { pool.configuration.mapsFiles }
 
+    /// Present memory that arenas may get; nil when arenas are not made present.
+    nonisolated var idlePages: [IdlePages]? { mapsFiles ? nil : pool.idlePages }
+
     // MARK: Memory
 
     /// Free is what the host and the pool's capacity still allow, idle arenas included.

@@ -60,6 +60,9 @@ public final class HostMemoryPool: Sendable {
     /// Bytes ready for the next lease.
     public var idleBytes: Int { state.withLock { $0.idleBytes } }
 
+    /// What `lease` may hand out without new memory.
+    var idlePages: [IdlePages] { state.withLock { $0.idle.map(\.idle) } }
+
     /// Makes `byteCount` bytes ready ahead of need, so that an arena of that size costs microseconds instead of the
     /// page faults (about 0.3 ms a MiB on one thread).
     ///
@@ -99,12 +102,7 @@ public final class HostMemoryPool: Sendable {
 
     /// Takes idle pages that fit: exactly there, or the smallest that wastes at most as much as it gives.
     private static func take(_ need: Int, at address: UInt64?, from state: inout State) -> HostPages? {
-        let fitting = state.idle.indices.filter { index in
-            let pages = state.idle[index]
-            if let address { return pages.address == address && pages.byteCount >= need }
-            return pages.byteCount >= need && pages.byteCount <= 2 * need
-        }
-        guard let best = fitting.min(by: { state.idle[$0].byteCount < state.idle[$1].byteCount }) else { return nil }
+        guard let best = IdlePages.best(of: state.idle.map(\.idle), for: need, at: address) else { return nil }
         let pages = state.idle.remove(at: best)
         state.idleBytes -= pages.byteCount
         state.held += pages.byteCount
@@ -165,6 +163,10 @@ public final class HostMemoryPool: Sendable {
         }
         withExtendedLifetime(dropped) {}
     }
+}
+
+extension HostPages {
+    fileprivate var idle: IdlePages { IdlePages(address: address, byteCount: byteCount) }
 }
 
 /// Pages of a pool in use; they go back when nothing refers to them any more.

@@ -26,7 +26,7 @@ extension Bandwidths {
 
 /// A few lines of text: name and version, the machine, a figure a line, and the CRC-64/NVME of all before.
 enum BandwidthFile {
-    private static let title = "gpuservekit-bandwidths 3"
+    private static let title = "gpuservekit-bandwidths 4"
     /// Longer files are not ours.
     static let byteLimit = 256 * 1024
 
@@ -39,6 +39,7 @@ enum BandwidthFile {
             if let rate = bandwidths.bytesPerSecond[tier] { lines.append("\(tier.rawValue)_bytes_per_s \(rate)") }
         }
         lines.append("upload_bytes_per_s \(bandwidths.upload_bytesPerSecond)")
+        lines.append("present_bytes_per_s \(bandwidths.present_bytesPerSecond)")
         for choice in RestoreChoice.allCases {
             if let fixed = bandwidths.fixed_ms[choice] { lines.append("\(choice.rawValue)_fixed_ms \(fixed)") }
         }
@@ -80,6 +81,7 @@ enum BandwidthFile {
             if let fixed = figures["\(choice.rawValue)_fixed_ms"] { found.fixed_ms[choice] = fixed }
         }
         found.upload_bytesPerSecond = figures["upload_bytes_per_s"] ?? found.upload_bytesPerSecond
+        found.present_bytesPerSecond = figures["present_bytes_per_s"] ?? found.present_bytesPerSecond
         found.step_us = figures["step_us"] ?? found.step_us
         return found
     }

@@ -43,6 +43,7 @@ struct BandwidthProbe: Sendable {
 
     func measure() async -> Bandwidths {
         var found = Bandwidths.standard
+        if let rate = presentRate() { found.present_bytesPerSecond = rate }
         // Memory that is present, as restores have it.
         guard !sample.isEmpty, let window = try? HostMemoryPool.shared.window(byteCount: roomBytes) else {
             return found
@@ -61,6 +62,14 @@ struct BandwidthProbe: Sendable {
             }
         }
         return found
+    }
+
+    /// Bytes a second of memory that nobody had before; nil when too little to tell would be made.
+    private func presentRate() -> Double? {
+        guard roomBytes >= 16 * 1024 * 1024 else { return nil }
+        let start = RestoreClock.now_ns()
+        guard let window = try? HostMemoryPool().window(byteCount: roomBytes) else { return nil }
+        return Double(window.byteCount) / (Double(RestoreClock.now_ns() - start) / 1e9)
     }
 
     private enum Mode { case direct, cached, memory, remote }

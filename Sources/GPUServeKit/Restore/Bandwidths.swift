@@ -8,7 +8,10 @@ public struct Bandwidths: Sendable, Hashable {
     public var fixed_ms: [RestoreChoice: Double]
     /// What each step takes besides its bytes.
     public var step_us: Double
-    /// What restores took on this host: better than reckoning, for kinds that were seen.
+    /// Bytes a second of new host memory made present. Counted apart: the first restores of a process pay for it, and later
+    /// ones into the same memory do not.
+    public var present_bytesPerSecond = 4e9
+    /// What restores took on this host, memory made present apart: better than reckoning, for kinds that were seen.
     var seen: [RestoreKind: [SeenRestore]] = [:]
 
     /// What holds for a machine of which nothing is known: a fast SSD, one memory channel, PCIe 4, a 10 Gbit/s network.
@@ -31,28 +34,39 @@ public struct Bandwidths: Sendable, Hashable {
     /// the median of the last few counts, so that one stall spoils nothing. For kinds not seen yet, the bandwidth of the tier
     /// that gave nearly all of the bytes is kept up, or with little to move the fixed part.
     mutating func learn(from report: RestoreReport, isOnHost: Bool) {
+        let share = 0.25
+        var ready_ms = report.ready_ms
+        if report.freshBytes > 0, report.memory_ms > 0 {
+            ready_ms = max(ready_ms - report.memory_ms, ready_ms / 100)
+            if report.freshBytes >= Self.tellingBytes {
+                let rate = Double(report.freshBytes) / report.memory_ms * 1000
+                present_bytesPerSecond += share * (rate - present_bytesPerSecond)
+            }
+        }
         if let kind = RestoreKind(report.choice, report.bytesByTier, isOnHost: isOnHost) {
-            let now = SeenRestore(byteCount: Double(report.bytesByTier.total), time_ms: max(report.ready_ms, 1e-4))
+            let now = SeenRestore(byteCount: Double(report.bytesByTier.total), time_ms: max(ready_ms, 1e-4))
             seen[kind] = Array(((seen[kind] ?? []) + [now]).suffix(RestoreKind.mostSeen))
         }
-        let share = 0.25
         let fixed = fixed_ms[report.choice] ?? 1
         let moved = report.bytesByTier.total
         guard let (tier, bytes) = RestoreTier.allCases.map({ ($0, report.bytesByTier[$0]) }).max(by: { $0.1 < $1.1 }),
-            bytes * 10 >= moved * 9, bytes >= 32 * 1024 * 1024
+            bytes * 10 >= moved * 9, bytes >= Self.tellingBytes
         else {
             let moving_ms = RestoreTier.allCases.reduce(0.0) {
                 $0 + Double(report.bytesByTier[$1]) / (bytesPerSecond[$1] ?? 1e9) * 1000
             }
-            let rest = max(report.ready_ms - moving_ms, report.ready_ms / 10)
+            let rest = max(ready_ms - moving_ms, ready_ms / 10)
             fixed_ms[report.choice] = fixed + share * (rest - fixed)
             return
         }
-        let time_ms = max(report.ready_ms - fixed, report.ready_ms / 2)
+        let time_ms = max(ready_ms - fixed, ready_ms / 2)
         let rate = Double(bytes) / time_ms * 1000
         let believed = bytesPerSecond[tier] ?? rate
         bytesPerSecond[tier] = believed + share * (rate - believed)
     }
+
+    /// Fewer bytes tell of no bandwidth.
+    private static let tellingBytes = 32 * 1024 * 1024
 
     /// What a restore of this kind and so many bytes takes, by those that were seen; nil when none was that tells. The kind's
     /// own size counts first, then the nearest within a factor of 16.

@@ -19,6 +19,8 @@ public struct RestorePlan: Sendable {
     /// How long until the first region is ready.
     public let predictedFirstRegion_ms: Double
 
+    /// Bytes of `newBytes` that have to be made present first.
+    let freshBytes: Int
     let manifest: SnapshotManifest
     /// Whether the host reads and writes all of the destination.
     let isOnHost: Bool
@@ -54,9 +56,13 @@ public struct RestorePlan: Sendable {
         let reckoned_ms = clock.total_ms(steps, hostBytes: bytes.total - steps.reduce(0) { $0 + $1.byteCount })
         isOnHost = input.devices.allSatisfy(\.isHostVisible)
         let kind = RestoreKind(choice, bytes, isOnHost: isOnHost)
-        predicted_ms = kind.flatMap { input.bandwidths.expected_ms($0, bytes.total) } ?? reckoned_ms
+        let moving_ms = kind.flatMap { input.bandwidths.expected_ms($0, bytes.total) } ?? reckoned_ms
+        let makesMemory = newBytes.contains { $0 > 0 }
+        freshBytes = makesMemory ? RestorePlanner.freshBytes(layout, input.devices) : 0
+        let memory_ms = Double(freshBytes) / input.bandwidths.present_bytesPerSecond * 1000
+        predicted_ms = memory_ms + moving_ms
         predictedFirstRegion_ms =
-            clock.firstRegion_ms(steps, regionCount: manifest.regions.count) * predicted_ms / reckoned_ms
+            memory_ms + clock.firstRegion_ms(steps, regionCount: manifest.regions.count) * moving_ms / reckoned_ms
     }
 }
 

@@ -24,6 +24,8 @@ enum RestorePlanner {
         var driverVersion: Int?
         /// Whether the host reads and writes its memory directly.
         var isHostVisible: Bool
+        /// Memory that is present already and that arenas may get; nil where new memory costs no time worth counting.
+        var idle: [IdlePages]?
     }
 
     /// What is in memory of devices.
@@ -58,6 +60,27 @@ enum RestorePlanner {
         let reachable = input.residents.enumerated().filter { $0.element.isReachable }
         let steps = try reads(input, layout, resident: held(reachable)) { _, _ in true }
         return RestorePlan(input, .full, layout, steps, newBytes: newBytes)
+    }
+
+    /// Bytes of the arenas that have to be made present first: a page fault for each, and its zeros, cost as much as half a
+    /// read from the page cache.
+    static func freshBytes(_ layout: ResidentLayout, _ devices: [DeviceState]) -> Int {
+        // Devices may share a pool; an address is one piece of memory.
+        var taken: Set<UInt64> = []
+        var sum = 0
+        for (placed, device) in zip(layout.devices, devices) {
+            guard let idle = device.idle else { continue }
+            for arena in placed.arenas {
+                let need = arena.byteCount.roundedUp(to: HostPages.alignment)
+                let left = idle.filter { !taken.contains($0.address) }
+                if let best = IdlePages.best(of: left, for: need, at: arena.address) {
+                    taken.insert(left[best].address)
+                } else {
+                    sum += need
+                }
+            }
+        }
+        return sum
     }
 
     /// Whether all of it can be copied from one resident.

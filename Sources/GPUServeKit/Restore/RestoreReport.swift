@@ -18,6 +18,10 @@ public struct RestoreReport: Sendable, Hashable {
     public var verifiedChunkCount: Int
     /// Faults of one tier that another made good.
     public var incidents: [SnapshotError]
+    /// Bytes of new memory that had to be made present before anything moved.
+    public var freshBytes = 0
+    /// What making the memory took, a part of `ready_ms`.
+    public var memory_ms = 0.0
 
     /// Bytes moved a nanosecond: GB/s, 10^9 bytes each.
     public var gigabytesPerSecond: Double { ready_ms > 0 ? Double(bytesByTier.total) / ready_ms / 1e6 : 0 }

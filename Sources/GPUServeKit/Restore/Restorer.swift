@@ -91,6 +91,7 @@ public final class Restorer: Sendable {
             for resident in prepared.residents { resident.endReading() }
             throw error
         }
+        let memory_ns = now_ns() - planned_ns
         let board = RestoreBoard(plan, now_ns: now_ns, progress: options.progress)
         let runner = RestoreRunner(
             plan: plan, sources: prepared.sources, memory: memory, residents: prepared.residents, board: board,
@@ -103,7 +104,8 @@ public final class Restorer: Sendable {
                 await memory.giveBack()
                 return .failure(error)
             }
-            let report = self.report(plan, board, start_ns: start_ns, planned_ns: planned_ns)
+            let report = self.report(
+                plan, board, start_ns: start_ns, planned_ns: planned_ns, memory_ms: Double(memory_ns) / 1e6)
             return .success(self.register(memory, plan, report))
         }
         return Restore(plan, board, memory, task)
@@ -251,7 +253,8 @@ public final class Restorer: Sendable {
                     RestorePlanner.DeviceState(
                         info: context.device, freeBytes: hasRoom ? .max : try await context.memoryUse().freeBytes,
                         driverVersion: (context as? CUDAContext)?.driver.version,
-                        isHostVisible: context.device.id.kind == .host))
+                        isHostVisible: context.device.id.kind == .host,
+                        idle: hasRoom ? nil : (context as? HostContext)?.idlePages))
             } catch {
                 throw RestoreError(error)
             }
@@ -266,7 +269,7 @@ public final class Restorer: Sendable {
     }
 
     private func report(
-        _ plan: RestorePlan, _ board: RestoreBoard, start_ns: UInt64, planned_ns: UInt64
+        _ plan: RestorePlan, _ board: RestoreBoard, start_ns: UInt64, planned_ns: UInt64, memory_ms: Double = 0
     ) -> RestoreReport {
         let end_ns = now_ns()
         let results = board.results
@@ -275,7 +278,7 @@ public final class Restorer: Sendable {
             snapshot: plan.snapshot, choice: plan.choice, ready_ms: ms(end_ns),
             firstRegion_ms: ms(results.first_ns ?? end_ns), planned_ms: ms(planned_ns),
             predicted_ms: plan.predicted_ms, bytesByTier: results.bytes, verifiedChunkCount: results.verified,
-            incidents: results.incidents)
+            incidents: results.incidents, freshBytes: plan.freshBytes, memory_ms: memory_ms)
         state.withLock { $0.bandwidths.learn(from: report, isOnHost: plan.isOnHost) }
         return report
     }

@@ -11,6 +11,7 @@ import Transport
         var some = Bandwidths(
             bytesPerSecond: [.resident: 5e9, .memory: 4e9, .pageCache: 6.5e9, .disk: 1.25e9, .remote: 1e8],
             upload_bytesPerSecond: 2e10, fixed_ms: [.attach: 0.01, .clone: 0.5, .delta: 0.75, .full: 1.5], step_us: 7)
+        some.present_bytesPerSecond = 3.5e9
         some.seen[RestoreKind(.full, .pageCache, size: 5, isOnHost: true)] = [
             SeenRestore(byteCount: 5e8, time_ms: 71.5), SeenRestore(byteCount: 4e8, time_ms: 61.25),
         ]
@@ -77,6 +78,22 @@ import Transport
             bandwidths.learn(from: Self.report(.full, .pageCache, 500_000_000, took_ms), isOnHost: true)
             #expect(bandwidths.expected_ms(kind, 500_000_000) == expected_ms, "after \(took_ms)")
         }
+    }
+
+    @Test func `what making memory present took is learned apart`() {
+        var bandwidths = Bandwidths.standard
+        bandwidths.present_bytesPerSecond = 4e9
+        let kind = RestoreKind(.full, .pageCache, size: 5, isOnHost: true)
+        var first = Self.report(.full, .pageCache, 500_000_000, 350)
+        (first.freshBytes, first.memory_ms) = (500_000_000, 250)
+        bandwidths.learn(from: first, isOnHost: true)
+        #expect(bandwidths.expected_ms(kind, 500_000_000) == 100, "the next one has the memory already")
+        #expect(bandwidths.present_bytesPerSecond == 3.5e9, "a quarter of the way to 2 GB/s")
+        var second = Self.report(.full, .pageCache, 500_000_000, 101)
+        second.memory_ms = 0.02
+        bandwidths.learn(from: second, isOnHost: true)
+        #expect(bandwidths.expected_ms(kind, 500_000_000) == 100.5)
+        #expect(bandwidths.present_bytesPerSecond == 3.5e9)
     }
 
     @Test func `restores that take two speeds in turns are expected between them`() {

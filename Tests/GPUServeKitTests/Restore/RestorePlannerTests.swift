@@ -68,6 +68,35 @@ import Testing
         #expect(plan.newBytes == [16384])
     }
 
+    @Test func `memory that has to be made present first is predicted, memory that is there is not`() throws {
+        let page = HostPages.alignment
+        var input = Self.input()
+        input.bandwidths.present_bytesPerSecond = Double(page) * 100
+        let bare = try Planner.plan(input)
+        #expect(bare.freshBytes == 0, "of a GPU's memory nothing is known")
+        for (idle, fresh) in [
+            ([], page), ([IdlePages(address: 1 << 40, byteCount: 2 * page)], 0),
+            // As the pool has it: more than twice as much would be wasted.
+            ([IdlePages(address: 1 << 40, byteCount: 3 * page)], page),
+        ] {
+            input.devices[0].idle = idle
+            let plan = try Planner.plan(input)
+            #expect(plan.freshBytes == fresh)
+            #expect(abs(plan.predicted_ms - bare.predicted_ms - Double(fresh / page) * 10) < 1e-6)
+            #expect(plan.predictedFirstRegion_ms <= plan.predicted_ms)
+        }
+        // Two devices do not get the same pages.
+        let two = [IdlePages(address: 1 << 40, byteCount: page)]
+        input.devices = [Self.device(.host, 0), Self.device(.host, 1)]
+        for index in input.devices.indices { input.devices[index].idle = two }
+        #expect(try Planner.plan(input).freshBytes == page)
+        // A delta takes no memory.
+        input = Self.input()
+        input.base = Self.simple
+        input.devices[0].idle = []
+        #expect(try Planner.plan(input).freshBytes == 0)
+    }
+
     @Test func `order of need wins over the order in the manifest`() throws {
         var manifest = Self.simple
         manifest.regions[0].description.order = 5
