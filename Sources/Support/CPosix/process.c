@@ -36,6 +36,9 @@ struct program {
     volatile int failed;
 };
 
+// Locks of the caller's files are held as long as anybody has them open, so this comes first, and again at the end.
+static int forget_files(void) { return close_range(3, ~0U, 0) == 0 ? 0 : errno; }
+
 // As a program expects it that nobody prepared: signals as usual, and no descriptors but the first three. Returns an errno.
 static int forget_caller(int output) {
     if (setsid() < 0) return errno;
@@ -45,7 +48,7 @@ static int forget_caller(int output) {
     }
     int empty = open("/dev/null", O_RDONLY);
     if (empty < 0 || dup2(output, 1) < 0 || dup2(output, 2) < 0 || dup2(empty, 0) < 0) return errno;
-    return close_range(3, ~0U, 0) == 0 ? 0 : errno;
+    return forget_files();
 }
 
 static int become(const struct program *program) {
@@ -59,10 +62,12 @@ static int become(const struct program *program) {
 // The child's part, in memory that it shares with the parent until it execs: system calls only. Returns an errno.
 static int become_engine(const struct program *program) {
     if (program->room >= 0 && setns(program->room, CLONE_NEWNS) != 0) return errno;
+    int why = forget_files();
+    if (why != 0) return why;
     // From here on: a file that was opened outside of the room's mounts is one that no image can name.
     int log = open(program->log, O_WRONLY | O_APPEND | O_CREAT, 0600);
     if (log < 0) return errno;
-    int why = forget_caller(log);
+    why = forget_caller(log);
     if (why != 0) return why;
     if (chdir(program->directory) != 0) return errno;
     if (program->flags & CPOSIX_WITHOUT_IO_URING) forget_io_uring();
@@ -121,6 +126,8 @@ static int write_number(const char *path, int number) {
 
 // The keeper's part.
 static int become_keeper(const struct program *program) {
+    int why = forget_files();
+    if (why != 0) return why;
     // What others mount later is seen here too, and what is mounted here is not seen by others.
     if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) != 0) return errno;
     if (mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) != 0) return errno;
@@ -128,12 +135,12 @@ static int become_keeper(const struct program *program) {
         mount("tmpfs", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, "mode=1777") != 0)
         return errno;
     if (program->last_number > 0) {
-        int why = write_number("/proc/sys/kernel/ns_last_pid", program->last_number);
+        why = write_number("/proc/sys/kernel/ns_last_pid", program->last_number);
         if (why != 0) return why;
     }
     int nowhere = open("/dev/null", O_WRONLY);
     if (nowhere < 0) return errno;
-    int why = forget_caller(nowhere);
+    why = forget_caller(nowhere);
     if (why != 0) return why;
     // The kernel then reaps what nobody else does, and this survives exec.
     struct sigaction ignored = {.sa_handler = SIG_IGN};
