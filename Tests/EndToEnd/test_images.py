@@ -1,12 +1,14 @@
 """Images of engines that consist of several processes, as vLLM does: here a fake one, in `test_vllm.py` the real one."""
 
+import concurrent.futures
+import json
 import os
 import signal
 from pathlib import Path
 
 import pytest
 from gateway import ROOT
-from serving import Daemon
+from serving import Daemon, text_of
 from waiting import eventually
 
 ENGINE = ROOT / "Tests" / "EndToEnd" / "fake_forking_engine.py"
@@ -90,3 +92,68 @@ def test_numbers_of_processes_that_others_have_taken_do_no_harm(chorus: Daemon) 
         for pid in filter(None, taken):
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+
+def test_a_snapshot_on_demand_is_woken_from_and_helps_when_the_engine_dies(
+    start, criu: str, tiny_model: str, monkeypatch
+) -> None:
+    monkeypatch.setenv("GPUSERVE_CRIU", criu)
+    daemon = start()
+    daemon.done("deploy", "tiny", "--engine", "llama.cpp", "--model", tiny_model, "--scaledown", "600")
+    expected = text_of(daemon.chat("tiny"))
+    image = daemon.state / "deployments" / "tiny" / "image-1"
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        made = pool.submit(daemon.done, "snapshot", "tiny", "--json")
+        # Who asks meanwhile waits.
+        answers = [pool.submit(daemon.chat, "tiny") for _ in range(7)]
+        report = json.loads(made.result())
+        assert {text_of(answer.result()) for answer in answers} == {expected}
+    assert report["tier"] == "process-snapshot" and report["name"] == "tiny"
+    assert report["image_seconds"] > 0 and report["wake_seconds"] > 0
+    # Its wake left logs beside it.
+    sizes = {part.name: 512 * part.stat().st_blocks for part in image.iterdir()}
+    assert 1_000_000 < sizes["pages-1.img"] < report["bytes"] <= sum(sizes.values())
+    status = daemon.status("tiny")
+    assert status["state"] == "ready" and status["wakes"][-1]["tier"] == "process-snapshot"
+    pid = daemon.engine_pid("tiny")
+    os.killpg(pid, signal.SIGKILL)
+    eventually(lambda: not Path(f"/proc/{pid}").exists(), "it is gone")
+    back = daemon.chat("tiny")
+    assert text_of(back) == expected and back.headers["x-gpuserve-tier"] == "process-snapshot"
+    said = daemon.done("snapshot", "tiny")
+    assert "tiny has a process-snapshot of" in said and "is awake again after" in said
+
+
+def test_snapshots_that_cannot_be_made_are_named(start, criu: str, tiny_model: str, monkeypatch) -> None:
+    monkeypatch.setenv("GPUSERVE_CRIU", criu)
+    daemon = start()
+    engine = ["--engine", "llama.cpp", "--model", tiny_model, "--scaledown", "600"]
+    daemon.done("deploy", "tiny", *engine)
+    daemon.done("deploy", "two", *engine, "--max", "2")
+
+    def refused(name: str) -> str:
+        finished = daemon.run("snapshot", name)
+        assert finished.returncode == 1, finished.stdout
+        return finished.stderr
+
+    assert "there is no deployment 'crate'" in refused("crate")
+    assert "images of llama.cpp are made of one replica without GPUs" in refused("two")
+    daemon.done("sleep", "tiny")
+    daemon.wait_for("tiny", "asleep")
+    assert "tiny is asleep: gpuserve wake tiny first" in refused("tiny")
+    daemon.done("stop", "tiny")
+    assert "tiny is stopped" in refused("tiny")
+    answer = daemon.http.post(
+        "/api/deployments/tiny/snapshot", headers={"Authorization": f"Bearer {daemon.key}"})
+    assert answer.status_code == 409 and answer.json()["error"]["code"] == "not_awake"
+    # What CRIU refuses is told with its words, and the deployment is asked again all the same.
+    broken = daemon.state / "broken-criu"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    for program, words in [("/no/such/criu", "install CRIU 4.2"), (str(broken), "criu dump ended with exit status 1")]:
+        monkeypatch.setenv("GPUSERVE_CRIU", program)
+        other = start(f"state-{len(words)}")
+        other.done("deploy", "tiny", *engine)
+        finished = other.run("snapshot", "tiny")
+        assert finished.returncode == 1 and words in finished.stderr
+        text_of(other.chat("tiny"))

@@ -42,7 +42,7 @@ extension DeploymentVerbs {
         return table.text
     }
 
-    private static func megabytes(_ bytes: Int) -> String { "\((bytes + 500_000) / 1_000_000) MB" }
+    static func megabytes(_ bytes: Int) -> String { "\((bytes + 500_000) / 1_000_000) MB" }
 
     /// JSON again, as it came: for programs.
     private static func text(_ value: JSONValue) -> String {

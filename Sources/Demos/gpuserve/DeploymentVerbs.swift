@@ -18,6 +18,7 @@ enum DeploymentVerbs {
           gpuserve logs NAME [-f] [--lines 100]                         what its engines print
           gpuserve wake | stop | rm NAME                                bring up; end its engines; forget it
           gpuserve sleep NAME [--tier TIER]                             until something is asked of it
+          gpuserve snapshot NAME [--json]                               make or renew its image, and wake it from that
           gpuserve scale NAME [--min N] [--max N] [--buffer N] [--concurrency N] [--scaledown SECONDS]
                        [--patience N]                                     seconds of idling that a second of waiting is worth
 
@@ -88,6 +89,23 @@ enum DeploymentVerbs {
             try await $0.call(.post, "/api/deployments/\(name)/\(verb)", body)
         }
         print("\(name) is \(shown["state"]?.string ?? "?")")
+    }
+
+    /// `gpuserve snapshot NAME`.
+    static func snapshot(_ words: [String]) async throws {
+        let arguments = try Arguments(words, options: DaemonClient.options, flags: ["json"])
+        try arguments.expect("NAME")
+        let name = try named(arguments)
+        let made = try await DaemonClient.with(arguments) {
+            try await $0.text(.post, "/api/deployments/\(name)/snapshot")
+        }
+        if arguments.has("json") { return print(String(decoding: made, as: UTF8.self)) }
+        let report = try JSONValue.parse(made)
+        func seconds(_ key: String) -> String? { report[key]?.double.map { String(Int($0 * 1_000)) + " ms" } }
+        let tier = report["tier"]?.string ?? "?"
+        let bytes = megabytes(report["bytes"]?.int ?? 0)
+        let wake = seconds("wake_seconds").map { "awake again after \($0)" } ?? "asleep, for want of memory"
+        print("\(name) has a \(tier) of \(bytes), made in \(seconds("image_seconds") ?? "?"), and is \(wake)")
     }
 
     // MARK: deploy and scale

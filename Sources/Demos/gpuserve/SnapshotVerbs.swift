@@ -32,6 +32,7 @@ enum SnapshotVerbs {
         guard let verb = words.first else {
             throw UsageError(message: "say what to do: \(verbs.joined(separator: ", "))")
         }
+        if !verbs.contains(verb), isDeployment(verb, words) { return try await DeploymentVerbs.snapshot(words) }
         func arguments(_ options: [String] = [], flags: [String] = []) throws -> Arguments {
             try Arguments(Array(words.dropFirst()), options: options + ["store"], flags: flags + ["json"])
         }
@@ -53,6 +54,12 @@ enum SnapshotVerbs {
             let hint = Suggestion.nearest(to: verb, in: verbs).map { "; did you mean \($0)?" } ?? ""
             throw UsageError(message: "unknown verb snapshot \(verb)\(hint)")
         }
+    }
+
+    /// Whether a word that is no verb is the name of a deployment: when a daemon is named that may have it.
+    private static func isDeployment(_ word: String, _ words: [String]) -> Bool {
+        let given = try? Arguments(words, options: DaemonClient.options, flags: ["json"])
+        return DeploymentSpec.problem(withName: word) == nil && given.map { DaemonClient.isNamed($0) } ?? false
     }
 }
 

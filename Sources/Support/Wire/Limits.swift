@@ -300,6 +300,8 @@ public struct Limits: Sendable, Hashable {
     public var engineKill_ms = 10_000
     /// How long requests in flight get when their deployment is stopped or removed, before they are cut off.
     public var stopDrain_ms = 10_000
+    /// How long requests in flight get before an image that was asked for is given up.
+    public var snapshotDrain_ms = 60_000
     /// Longest wait for an engine to wake from a tier that keeps its process, and for a canary then.
     public var engineWake_ms = 60_000
 

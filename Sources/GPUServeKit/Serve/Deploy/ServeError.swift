@@ -14,6 +14,14 @@ public struct ServeError: Error, Sendable, Hashable, CustomStringConvertible {
         case stateUnusable = "state_unusable"
         /// It could not be done; the detail is that of a `ReplicaFailure`.
         case replicaFailed = "replica_failed"
+        /// It needs an awake replica, and there is none.
+        case notAwake = "not_awake"
+        /// The engine, or the deployment as it is, has no images.
+        case noImages = "no_images"
+        /// The system does not permit it, or lacks the program for it; the detail is that of a `ReplicaFailure`.
+        case notPermitted = "not_permitted"
+        /// Something else is being done with it; later it can be.
+        case deploymentBusy = "deployment_busy"
         /// No more deployments are taken.
         case tooMany = "too_many_deployments"
         /// It needs more memory, or other devices, than there are; the detail is that of a `DeploymentPlan.Refusal`.
@@ -45,7 +53,7 @@ public struct ServeError: Error, Sendable, Hashable, CustomStringConvertible {
     public var httpStatus: Int {
         switch code {
         case .invalidSpec: 400
-        case .nameTaken, .tooLarge: 409
+        case .nameTaken, .tooLarge, .notAwake, .noImages, .notPermitted, .deploymentBusy: 409
         case .unknownDeployment, .unknownKey: 404
         case .stateBusy, .stateUnusable, .ledgerUnusable: 500
         case .replicaFailed: 502

@@ -7,6 +7,7 @@ internal import Wire
 /// GET    /api/deployments                POST /api/deployments                 (a DeploymentSpec)
 /// GET    /api/deployments/NAME           DELETE /api/deployments/NAME
 /// POST   /api/deployments/NAME/wake      .../sleep {"tier": "cold"}   .../stop   .../scale {"min": 1, ...}
+/// POST   /api/deployments/NAME/snapshot    an ImageReport, when it is made
 /// POST   /api/deployments/NAME/price {"prompt": 0.15, ...}
 /// GET    /api/deployments/NAME/logs?lines=100
 /// POST   /api/plan                      what a deployment would take; nothing is made
@@ -48,6 +49,7 @@ extension ServeHandler {
                 object.add("notes", try await runtime.remove(parts[1]))
                 object.add("removed", true)
                 return .json(object.bytes)
+            case (.post, 3) where parts[2] == "snapshot": return .json(try await runtime.snapshot(parts[1]).json)
             case (.post, 3):
                 try await act(parts[2], on: parts[1], body)
                 return .json(try await runtime.status(parts[1]).json)
@@ -107,7 +109,7 @@ extension ServeHandler {
         case "price":
             guard let wishes else { throw ServeError(.invalidSpec, "the body must be an object of prices") }
             try await runtime.setPrice(name, try Price(json: wishes))
-        default: throw ServeError(.invalidSpec, "there is no '\(verb)': wake, sleep, stop, scale or price")
+        default: throw ServeError(.invalidSpec, "there is no '\(verb)': wake, sleep, snapshot, stop, scale or price")
         }
     }
 }

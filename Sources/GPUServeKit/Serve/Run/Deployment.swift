@@ -40,6 +40,8 @@ public actor Deployment {
     var isPushedOut = false
     /// What a replica was reckoned to need before it was ever up.
     let planned: MemoryNeed
+    /// The replica of which an image is being made: nobody else decides about replicas meanwhile.
+    var snapshotOf: Int?
     /// The replica that waits for room as of this look, and why.
     var claim: (key: MemoryPlan.Key, obstacle: MemoryPlan.Obstacle)?
     /// Why a replica waits for room, for those who ask; nil when none does.
@@ -119,7 +121,7 @@ public actor Deployment {
     /// Looks how many replicas there should be, and sees to it.
     func evaluate() {
         let load = front.takeLoad()
-        guard !memory.isStopped else { return }
+        guard !memory.isStopped, snapshotOf == nil else { return }
         let now_ms = EventLoop.clock_ms()
         for arrival in load.arrivals_ms { autoscaler.requestArrived(at: arrival) }
         if load.held > 0 { (isHeldDown, isPushedOut) = (false, false) }

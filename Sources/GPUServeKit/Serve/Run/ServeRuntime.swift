@@ -236,6 +236,12 @@ public final class ServeRuntime: Sendable {
         await (try known(name)).sleep(atLeast: tier)
     }
 
+    /// Makes a new image of an awake deployment, of the fastest tier that it has, and brings it back from that: requests wait.
+    ///
+    /// - Throws: `notAwake`, `noImages`, `notPermitted`, `deploymentBusy`; `replicaFailed` when the image was not made or does
+    ///   not wake, which leaves the deployment as after any sleep.
+    public func snapshot(_ name: String) async throws(ServeError) -> ImageReport { try await known(name).snapshot() }
+
     /// Ends all engines, within bounds; requests are refused until `wake`. Returns what is worth saying about how they ended.
     @discardableResult
     public func stop(_ name: String) async throws(ServeError) -> [String] { try await known(name).stop() }
