@@ -73,6 +73,9 @@ final class DeploymentFront: Sendable {
         var outlook = Outlook()
         var isStopped = false
         var arrivals_ms: [Int] = []
+        /// Requests that were refused because they could not wait, since somebody last looked.
+        var missedCount = 0
+        var alarm = HeldAlarm()
         var counts = Counts()
     }
 
@@ -90,12 +93,14 @@ final class DeploymentFront: Sendable {
     /// What the autoscaler wants to know.
     struct Load: Sendable {
         var inFlight = 0
+        /// Those that wait, and those that would not: a replica that comes up is there for the next ones.
         var held = 0
         var arrivals_ms: [Int] = []
     }
 
     private let state: Lock<State>
     private let limits: Limits
+    private let clock: HeldClock
     /// Called, on any thread and outside of the lock, when somebody begins to wait.
     private let demanded: @Sendable () -> Void
     /// Called when an engine gave nothing.
@@ -104,10 +109,12 @@ final class DeploymentFront: Sendable {
     private let proven: @Sendable (_ replica: Int) -> Void
 
     init(
-        limits: Limits, demanded: @escaping @Sendable () -> Void, suspected: @escaping @Sendable (Int) -> Void,
+        limits: Limits, clock: HeldClock = .system, demanded: @escaping @Sendable () -> Void,
+        suspected: @escaping @Sendable (Int) -> Void,
         proven: @escaping @Sendable (Int) -> Void
     ) {
         self.limits = limits
+        self.clock = clock
         state = Lock(State(held: HeldRequests(limits)))
         self.demanded = demanded
         self.suspected = suspected
@@ -118,21 +125,35 @@ final class DeploymentFront: Sendable {
 
     /// Takes a request in, or again after an engine gave nothing.
     func enter(bytes: Int, deadline_ns: UInt64, wantsProgress: Bool, isAgain: Bool) -> Entry {
-        let now_ms = EventLoop.clock_ms()
-        let (entry, mustTell) = state.withLock { state -> (Entry, Bool) in
+        let now_ns = clock.now_ns()
+        let (entry, mustTell, moment_ns) = state.withLock { state -> (Entry, Bool, UInt64?) in
             if !isAgain {
                 state.counts.requests += 1
-                if state.arrivals_ms.count < 4096 { state.arrivals_ms.append(now_ms) }
+                if state.arrivals_ms.count < 4096 { state.arrivals_ms.append(Int(now_ns / 1_000_000)) }
             }
-            if state.isStopped { return (refuse(&state, .stopped), false) }
-            if let ticket = take(&state) { return (.ticket(ticket), false) }
+            if state.isStopped { return (refuse(&state, .stopped), false, nil) }
+            if let ticket = take(&state) { return (.ticket(ticket), false, nil) }
+            guard deadline_ns > now_ns else {
+                state.missedCount += 1
+                return (refuse(&state, .deadline(waitingFor: state.outlook.obstacle)), true, nil)
+            }
             guard let id = state.held.add(bytes: bytes, deadline_ns: deadline_ns, wantsProgress: wantsProgress) else {
-                return (refuse(&state, .full), false)
+                return (refuse(&state, .full), false, nil)
             }
-            return (.held(id), true)
+            return (.held(id), true, state.alarm.arm(for: deadline_ns))
         }
+        wait(until: moment_ns)
         if mustTell { demanded() }
         return entry
+    }
+
+    /// Sees to it that deadlines are looked at then.
+    private func wait(until moment_ns: UInt64?) {
+        guard let moment_ns else { return }
+        clock.call(moment_ns) { [weak self] in
+            guard let self else { return }
+            tick(now_ns: clock.now_ns(), tellsProgress: false)
+        }
     }
 
     private func refuse(_ state: inout State, _ refusal: Refusal) -> Entry {
@@ -300,11 +321,15 @@ final class DeploymentFront: Sendable {
 
     /// Ends the waits whose deadline is over, and tells the others how it goes.
     func tick(now_ns: UInt64, tellsProgress: Bool) {
-        let results = state.withLock { state -> [(UInt64, Waited)] in
+        let (results, moment_ns) = state.withLock { state -> ([(UInt64, Waited)], UInt64?) in
             let results = state.held.due(at: now_ns, state.outlook, tellsProgress: tellsProgress)
-            state.counts.refused += results.count { if case .refused = $0.1 { true } else { false } }
-            return results
+            let lateCount = results.count { if case .refused = $0.1 { true } else { false } }
+            state.counts.refused += lateCount
+            state.missedCount += lateCount
+            state.alarm.passed(now_ns)
+            return (results, state.alarm.arm(for: state.held.earliestDeadline_ns(after: now_ns)))
         }
+        wait(until: moment_ns)
         if !results.isEmpty { settle(results) }
     }
 
@@ -323,10 +348,13 @@ final class DeploymentFront: Sendable {
     /// The load now; arrivals are given once.
     func takeLoad() -> Load {
         state.withLock { state in
-            defer { state.arrivals_ms.removeAll(keepingCapacity: true) }
+            defer {
+                state.arrivals_ms.removeAll(keepingCapacity: true)
+                state.missedCount = 0
+            }
             return Load(
-                inFlight: state.slots.values.reduce(0) { $0 + $1.inFlight }, held: state.held.count,
-                arrivals_ms: state.arrivals_ms)
+                inFlight: state.slots.values.reduce(0) { $0 + $1.inFlight },
+                held: state.held.count + state.missedCount, arrivals_ms: state.arrivals_ms)
         }
     }
 }

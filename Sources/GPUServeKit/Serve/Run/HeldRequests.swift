@@ -107,6 +107,11 @@ struct HeldRequests {
         }
     }
 
+    /// The first deadline that is yet to come; nil without one.
+    func earliestDeadline_ns(after now_ns: UInt64) -> UInt64? {
+        waiters.values.lazy.map(\.deadline_ns).filter { $0 > now_ns }.min()
+    }
+
     private mutating func forget(_ id: UInt64) {
         guard let waiter = waiters.removeValue(forKey: id) else { return }
         byteCount -= waiter.bytes
