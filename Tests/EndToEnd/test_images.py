@@ -7,7 +7,8 @@ import signal
 from pathlib import Path
 
 import pytest
-from gateway import ROOT
+from conftest import MODELS
+from gateway import ROOT, find_binary
 from serving import Daemon, text_of
 from waiting import eventually
 
@@ -122,6 +123,18 @@ def test_a_snapshot_on_demand_is_woken_from_and_helps_when_the_engine_dies(
     assert text_of(back) == expected and back.headers["x-gpuserve-tier"] == "process-snapshot"
     said = daemon.done("snapshot", "tiny")
     assert "tiny has a process-snapshot of" in said and "is awake again after" in said
+
+
+def test_a_server_with_snapshots_of_its_own_is_woken_from_them_where_no_process_has_images(start, monkeypatch) -> None:
+    monkeypatch.setenv("GPUSERVE_CRIU", "/no/such/criu")
+    daemon = start()
+    daemon.done("deploy", "own", "--engine", "custom", "--model", str(MODELS / "SmolLM2-135M-Instruct.Q4_1.gguf"),
+                "--program", find_binary("custom-model-server"), "--scaledown", "600")
+    expected = text_of(daemon.chat("own"))
+    report = json.loads(daemon.done("snapshot", "own", "--json"))
+    assert report["tier"] == "kit-snapshot" and report["bytes"] > 50_000_000 and report["wake_seconds"] > 0
+    assert daemon.status("own")["wakes"][-1]["tier"] == "kit-snapshot"
+    assert text_of(daemon.chat("own")) == expected
 
 
 def test_snapshots_that_cannot_be_made_are_named(start, criu: str, tiny_model: str, monkeypatch) -> None:
