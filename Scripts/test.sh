@@ -86,7 +86,7 @@ add_swift_totals unit
 # Fuzzers and end-to-end tests keep about a core busy each, so they run side by side; what the fuzzers said comes after.
 Tests/Fuzz/run.sh 10 >"$logs/fuzzers.log" 2>&1 &
 fuzzing=$!
-[ "$tier" != all ] || export PROOF_PROMPTS=20
+[ "$tier" != all ] || export PROOF_PROMPTS=20 GPUSERVE_REQUESTS=10000
 step end-to-end Scripts/end_to_end.sh || true
 add_pytest_totals end-to-end
 status=0

@@ -221,5 +221,5 @@ def test_slips_are_named(start, words: list[str], said: str) -> None:
 
 @pytest.fixture
 def request_count() -> int:
-    """Enough to have met every fault in make test; GPUSERVE_REQUESTS=10000 for more."""
+    """Enough to have met every fault in make test; make test-all says GPUSERVE_REQUESTS=10000."""
     return int(os.environ.get("GPUSERVE_REQUESTS", "2000"))
