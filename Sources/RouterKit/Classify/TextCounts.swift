@@ -61,19 +61,32 @@ struct TextCounts {
     /// Counts `text`, which should be UTF-8; anything else is counted as garbage.
     init(_ text: Span<UInt8>, vocabulary: Vocabulary) {
         bytes = text.count
+        // Counted in registers.
+        var letters = 0
+        var uppercase = 0
         var scan = WordScan()
         var lineStart = 0
         var index = 0
         while index < text.count {
+            let block = LetterBlock(text, at: index)
+            if block.count > 0 {
+                letters &+= block.count
+                uppercase &+= block.uppercaseCount
+                scan.extend(by: block.letters, count: block.count)
+                index &+= block.count
+                if block.count == 8 || index == text.count { continue }
+            }
+            // No letter.
             let byte = text[index]
-            if (byte | 0x20) &- 0x61 < 26 {
-                index += count(letters: text, at: index, of: &scan)
+            if byte == 0x20 {
+                end(&scan, vocabulary)
+                index &+= 1
                 continue
             }
             if byte >= 0x80 {
                 let width = count(nonASCII: text, at: index)
                 if (0xC3...0xC9).contains(byte) {
-                    for offset in 0..<width { scan.extend(by: text[index + offset]) }
+                    for offset in 0..<width { scan.extend(by: UInt64(text[index + offset]), count: 1) }
                 } else {
                     end(&scan, vocabulary)
                 }
@@ -99,6 +112,8 @@ struct TextCounts {
         }
         end(&scan, vocabulary)
         count(line: text, from: lineStart, to: text.count)
+        self.letters = letters
+        self.uppercase = uppercase
     }
 
     /// The word being read and the one before it.
@@ -108,9 +123,10 @@ struct TextCounts {
         var previousHash: UInt64 = 0
         var previous: WordClass = []
 
-        mutating func extend(by letter: UInt8) {
-            hash = Vocabulary.extend(hash, by: letter)
-            length += 1
+        @inline(__always)
+        mutating func extend(by letters: UInt64, count: Int) {
+            hash = Vocabulary.extend(hash, by: letters)
+            length &+= count
         }
     }
 
@@ -139,28 +155,6 @@ struct TextCounts {
         scan.previous = alone
         scan.hash = Vocabulary.emptyHash
         scan.length = 0
-    }
-
-    /// Counts a run of ASCII letters and returns its length: the most of every prompt, so it runs in registers.
-    @inline(__always)
-    private mutating func count(letters text: Span<UInt8>, at start: Int, of scan: inout WordScan) -> Int {
-        var index = start
-        var hash = scan.hash
-        var lowercase = 0
-        while index < text.count {
-            let byte = text[index]
-            let folded = byte | 0x20
-            guard folded &- 0x61 < 26 else { break }
-            lowercase &+= Int(byte & 0x20)
-            hash = Vocabulary.extend(hash, by: folded)
-            index &+= 1
-        }
-        let length = index &- start
-        letters += length
-        uppercase += length &- lowercase / 0x20
-        scan.hash = hash
-        scan.length += length
-        return length
     }
 
     /// Counts a run of digits (with inner points and commas) and returns its length.

@@ -6,8 +6,13 @@ struct Vocabulary: Sendable {
     /// The hash of the empty word; feed letters with `extend`.
     static let emptyHash: UInt64 = 0xcbf2_9ce4_8422_2325
 
-    private let hashes: [UInt64]
-    private let classes: [WordClass.RawValue]
+    private struct Slot {
+        /// 0 in a free one.
+        var hash: UInt64 = 0
+        var classes = WordClass()
+    }
+
+    private let slots: [Slot]
     private let mask: Int
 
     /// Builds the table of `WordClass.lexicon`.
@@ -26,32 +31,34 @@ struct Vocabulary: Sendable {
         }
         var size = 64
         while size < known.count * 3 { size *= 2 }
-        var hashes = [UInt64](repeating: 0, count: size)
-        var classes = [WordClass.RawValue](repeating: 0, count: size)
+        var slots = [Slot](repeating: Slot(), count: size)
         for (hash, wordClass) in known {
-            var slot = Int(truncatingIfNeeded: hash >> 20) & (size - 1)
-            while hashes[slot] != 0 { slot = (slot + 1) & (size - 1) }
-            hashes[slot] = hash
-            classes[slot] = wordClass.rawValue
+            var index = Int(truncatingIfNeeded: hash) & (size - 1)
+            while slots[index].hash != 0 { index = (index + 1) & (size - 1) }
+            slots[index] = Slot(hash: hash, classes: wordClass)
         }
-        self.hashes = hashes
-        self.classes = classes
+        self.slots = slots
         mask = size - 1
     }
 
     /// The classes of the word or phrase of that hash; empty when it is not known.
     func classes(of hash: UInt64) -> WordClass {
-        var slot = Int(truncatingIfNeeded: hash >> 20) & mask
-        while hashes[slot] != 0 {
-            if hashes[slot] == hash { return WordClass(rawValue: classes[slot]) }
-            slot = (slot + 1) & mask
+        var index = Int(truncatingIfNeeded: hash) & mask
+        while true {
+            let slot = slots[index]
+            if slot.hash == hash { return slot.classes }
+            if slot.hash == 0 { return [] }
+            index = (index &+ 1) & mask
         }
-        return []
     }
 
-    /// `hash` of a word, extended by one lower-case letter (FNV-1a).
-    static func extend(_ hash: UInt64, by letter: UInt8) -> UInt64 {
-        (hash ^ UInt64(letter)) &* 0x100_0000_01b3
+    /// `hash` of a word, extended by up to eight lower-case letters, the first one lowest (`LetterBlock`), or by one byte of
+    /// another character. One multiplication for all of them, and its high half folded into the low one, by which the table
+    /// is looked into.
+    @inline(__always)
+    static func extend(_ hash: UInt64, by letters: UInt64) -> UInt64 {
+        let mixed = (hash ^ letters) &* 0x9e37_79b9_7f4a_7c15
+        return mixed ^ mixed &>> 32
     }
 
     /// The hash of two words in a row.
@@ -60,6 +67,14 @@ struct Vocabulary: Sendable {
     }
 
     private static func hash(of word: some StringProtocol) -> UInt64 {
-        word.utf8.reduce(emptyHash) { extend($0, by: $1) }
+        let bytes = Array(word.utf8)
+        var hash = emptyHash
+        var index = 0
+        while index < bytes.count {
+            let block = LetterBlock(bytes.span, at: index)
+            hash = extend(hash, by: block.count > 0 ? block.letters : UInt64(bytes[index]))
+            index += max(1, block.count)
+        }
+        return hash
     }
 }
