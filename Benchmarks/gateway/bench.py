@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from bench_report import Report, run, spread, table
-from measure import Load, cpu_seconds, resident_bytes, run_wrk, write_bodies
+from measure import Load, resident_bytes, run_seconds, run_wrk, write_bodies
 from peers import start_gateway, start_litellm, start_nginx
 from processes import Child
 from streams import read_streams
@@ -36,6 +36,8 @@ class Bench:
         self.upstream = keep(start_nginx("nginx-upstream.conf.in", folder / "upstream"))
         self.streams = keep(Child([sys.executable, str(Path(__file__).with_name("streams.py"))]))
         self.nginx = keep(start_nginx("nginx.conf.in", folder / "nginx", upstream_port=self.upstream.port))
+        self.stream_nginx = keep(
+            start_nginx("nginx.conf.in", folder / "stream-nginx", upstream_port=self.streams.listening_port()))
         self.gateway = keep(
             start_gateway(router, folder / "gateway", self.upstream.port, self.streams.listening_port()))
         print("starting LiteLLM (imports take a while)", flush=True)
@@ -112,20 +114,23 @@ class Bench:
         self.metrics["added_p50_ms_c1"] = detail[HEADLINE]["added_p50_ms"]["gateway"]["median"]
 
     def measure_streams(self) -> None:
-        """CPU for an event relayed, usage asked for upstream and stripped again included."""
-        streams, events, rounds = (16, 500, 2) if self.quick else (16, 3000, 5)
-        figures = []
+        """CPU for an event relayed, usage asked for upstream and stripped again included; nginx, which only relays, beside."""
+        streams, events, rounds = (16, 500, 2) if self.quick else (16, 3000, 9)
+        figures: dict[str, list[float]] = {"gateway": [], "nginx": []}
         for _ in range(rounds):
-            before = cpu_seconds(self.gateway.pid)
-            seen = asyncio.run(read_streams(self.gateway.port, streams, events))
-            if seen != streams * (events + 1):
-                raise RuntimeError(f"{seen} events came of {streams * (events + 1)}")
-            figures.append((cpu_seconds(self.gateway.pid) - before) * 1e6 / seen)
-        self.detail["sse_cpu_us_per_event"] = spread(figures) | {"streams": streams, "events_each": events + 1}
-        self.metrics["sse_cpu_us_per_event"] = statistics.median(figures)
+            for name, child in (("gateway", self.gateway), ("nginx", self.stream_nginx)):
+                before = run_seconds(child.pid)
+                seen = asyncio.run(read_streams(child.port, streams, events))
+                if seen != streams * (events + 1):
+                    raise RuntimeError(f"{name}: {seen} events came of {streams * (events + 1)}")
+                figures[name].append((run_seconds(child.pid) - before) * 1e6 / seen)
+        self.detail["sse_cpu_us_per_event"] = {
+            name: spread(values) | {"streams": streams, "events_each": events + 1} for name, values in figures.items()}
+        self.metrics["sse_cpu_us_per_event"] = statistics.median(figures["gateway"])
+        self.metrics["nginx_sse_cpu_us_per_event"] = statistics.median(figures["nginx"])
         table(["event streams", "us CPU/event", "spread"],
-              [[f"gateway, {streams} streams", f"{statistics.median(figures):.2f}",
-                f"{min(figures):.2f}-{max(figures):.2f}"]])
+              [[f"{name}, {streams} streams", f"{statistics.median(values):.2f}", f"{min(values):.2f}-{max(values):.2f}"]
+               for name, values in figures.items()])
 
     def measure_memory(self) -> None:
         """Resident memory after a million requests, and how much of it the second half added."""

@@ -34,6 +34,15 @@ def cpu_seconds(pid: int, alone: bool = False) -> float:
     return total / TICKS_PER_SECOND
 
 
+def run_seconds(pid: int) -> float:
+    """The same as the scheduler counts it, in nanoseconds, of living threads: where ticks of 10 ms are too coarse."""
+    total = 0
+    for member in tree(pid):
+        for thread in Path(f"/proc/{member}/task").iterdir():
+            total += int((thread / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
 def resident_bytes(pid: int) -> int:
     """Resident memory of one process."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():

@@ -26,8 +26,11 @@ async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
     try:
         while True:
             head = await reader.readuntil(b"\r\n\r\n")
-            length = next(int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
-                          if line.startswith(b"content-length:"))
+            length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
+                           if line.startswith(b"content-length:")), None)
+            if length is None:  # somebody asks whether anybody is here
+                writer.close()
+                return
             request = json.loads(await reader.readexactly(length))
             usage = bool((request.get("stream_options") or {}).get("include_usage"))
             token = framed(event(" token", usage))
