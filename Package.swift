@@ -54,7 +54,7 @@ let package = Package(
             name: "DemoSupport", dependencies: ["Transport", "Wire"], path: "Sources/Demos/Shared",
             swiftSettings: strict),
         .executableTarget(
-            name: "router", dependencies: ["DemoSupport", "RouterKit", "Transport", "Wire"],
+            name: "router", dependencies: ["CPosix", "DemoSupport", "RouterKit", "Transport", "Wire"],
             path: "Sources/Demos/router",
             swiftSettings: strict),
         .executableTarget(

@@ -1,3 +1,4 @@
+import CPosix
 import DemoSupport
 import Glibc
 import RouterKit
@@ -9,7 +10,13 @@ struct Serve {
     let file: String
     let listen: ListenAddress?
 
+    /// Buffers from this size on have mappings of their own.
+    private static let mappedBytes: Int32 = 256 * 1024
+
     func run() async throws {
+        // What a burst needed (the log's queue, long bodies) goes back to the system with it. By default glibc keeps such memory
+        // from the second time on, in the heap of whatever thread asked: 3 MB here and 3 MB there in a million requests.
+        cposix_map_buffers_from(Self.mappedBytes)
         let configuration = try ConfigurationFile.load(file)
         let address = listen ?? configuration.listen
         var loops: [EventLoop] = []

@@ -15,3 +15,7 @@ unsigned long cposix_thread_number(void);
 
 /// Gives the kernel what is free in the heaps of all threads. glibc keeps it for the thread that freed it.
 void cposix_trim_heaps(void);
+
+/// Gives buffers of so many bytes and more mappings of their own, which go back to the system when they are freed
+/// (mallopt(3), M_MMAP_THRESHOLD).
+void cposix_map_buffers_from(int bytes);
