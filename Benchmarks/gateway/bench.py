@@ -14,7 +14,7 @@ import sys
 from pathlib import Path
 
 from bench_report import Report, run, spread, table
-from measure import Load, resident_bytes, run_seconds, run_wrk, write_bodies
+from measure import Load, awake_cores, resident_bytes, run_seconds, run_wrk, write_bodies
 from peers import start_gateway, start_litellm, start_nginx
 from processes import Child
 from streams import read_streams
@@ -84,9 +84,15 @@ class Bench:
             self.metrics["litellm_cpu_us_per_request"] = detail["litellm"][HEADLINE]["median"]
 
     def measure_latency(self) -> None:
+        """The added time of a lone request, on cores that sleep between requests and on cores that are kept awake."""
+        self.metrics["added_p50_ms_c1"] = self.latency("latency_c1", "1 connection")
+        with awake_cores():
+            self.metrics["added_p50_ms_c1_awake"] = self.latency("latency_c1_awake", "1 connection, cores kept awake")
+
+    def latency(self, key: str, title: str) -> float:
         """What the gateway adds at one connection: the difference to the round beside it, direct to the upstream."""
         rounds = 3 if self.quick else 9
-        detail = self.detail["latency_c1"] = {}
+        detail = self.detail[key] = {}
         rows = []
         for size in SIZES:
             p50: dict[str, list[float]] = {"direct": [], "gateway": [], "nginx": []}
@@ -110,8 +116,8 @@ class Bench:
             seen = self.load(self.litellm, HEADLINE, 1, 3 if self.quick else 8)
             detail[HEADLINE]["p50_ms"]["litellm"] = seen.p50_us / 1000
             rows.append([f"litellm, prompts of {HEADLINE}", f"{seen.p50_us / 1000:.3f}", f"{seen.p99_us / 1000:.3f}", ""])
-        table(["latency, 1 connection", "p50 ms", "p99 ms", "added p50 ms"], rows)
-        self.metrics["added_p50_ms_c1"] = detail[HEADLINE]["added_p50_ms"]["gateway"]["median"]
+        table([f"latency, {title}", "p50 ms", "p99 ms", "added p50 ms"], rows)
+        return detail[HEADLINE]["added_p50_ms"]["gateway"]["median"]
 
     def measure_streams(self) -> None:
         """CPU for an event relayed, usage asked for upstream and stripped again included; nginx, which only relays, beside."""

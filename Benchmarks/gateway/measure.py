@@ -1,9 +1,12 @@
 """Measuring processes from outside: CPU, memory, load with wrk."""
 
+import contextlib
 import json
 import os
 import random
 import subprocess
+import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +44,24 @@ def run_seconds(pid: int) -> float:
         for thread in Path(f"/proc/{member}/task").iterdir():
             total += int((thread / "schedstat").read_text().split()[0])
     return total / 1e9
+
+
+@contextlib.contextmanager
+def awake_cores() -> Iterator[None]:
+    """Keeps every core from sleeping by a loop that runs only when nothing else wants to (SCHED_IDLE). A virtual core that
+    sleeps is woken through the hypervisor, which can take longer than the request."""
+    loops = []
+    for core in os.sched_getaffinity(0):
+        loop = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        loops.append(loop)
+        os.sched_setscheduler(loop.pid, os.SCHED_IDLE, os.sched_param(0))
+        os.sched_setaffinity(loop.pid, {core})
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
 
 
 def resident_bytes(pid: int) -> int:
