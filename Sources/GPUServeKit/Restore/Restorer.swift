@@ -215,13 +215,13 @@ public final class Restorer: Sendable {
         return residents
     }
 
-    /// Keeps a manifest for the next time; all are forgotten when they are together as long as the longest may be.
+    /// Keeps a manifest for the next time; all are forgotten when they have too many chunks together.
     private func remember(_ manifest: SnapshotManifest, _ snapshot: SnapshotID) {
         let count = manifest.regions.reduce(1) { $0 + $1.content.chunks.count }
         let forgotten = state.withLock { state -> [SnapshotID: SnapshotManifest] in
             guard state.manifests[snapshot] == nil else { return [:] }
             var forgotten: [SnapshotID: SnapshotManifest] = [:]
-            if state.manifestChunkCount + count > limits.manifestBytes / 128 {
+            if state.manifestChunkCount + count > limits.rememberedChunkCount {
                 swap(&forgotten, &state.manifests)
                 state.manifestChunkCount = 0
             }

@@ -239,6 +239,8 @@ public struct Limits: Sendable, Hashable {
 
     /// Longest manifest of a snapshot: about two million chunks, or 8 TiB.
     public var manifestBytes = 256 * 1024 * 1024
+    /// Chunks of the manifests that a restorer keeps parsed between restores, about 300 bytes each; one manifest is kept anyway.
+    public var rememberedChunkCount = 16_384
     /// Longest chunk of a snapshot.
     public var chunkBytes = 64 * 1024 * 1024
     /// Longest name of a snapshot, region, module or fact.
