@@ -88,6 +88,7 @@ enum RestoreSnapshot {
                 [
                     ("id", .text("\(report.snapshot)")), ("choice", .text(report.choice.rawValue)),
                     ("ready_ms", .decimal(report.ready_ms)), ("first_region_ms", .decimal(report.firstRegion_ms)),
+                    ("memory_ms", .decimal(report.memory_ms)), ("fresh_bytes", .number(report.freshBytes)),
                     ("predicted_ms", .decimal(report.predicted_ms)), ("gbps", .decimal(report.gigabytesPerSecond)),
                     ("bytes_by_tier", TierText.json(report.bytesByTier)),
                     ("verified_chunks", .number(report.verifiedChunkCount)),
