@@ -111,20 +111,14 @@ struct ProcessImager: Sendable {
         failing code: ReplicaFailure.Code
     ) async throws(ReplicaFailure) {
         let log = "\(words[0]).log"
-        let criu = try await EngineProcess.start(
-            program: program,
-            arguments: words + [
-                "--images-dir", directory, "--tcp-close", "--file-locks", "--ext-unix-sk", "--link-remap",
-                "--ghost-limit", "1G", "--log-file", log, "-v1",
-            ],
-            environment: ProgramFinder.environment(also: []), logPath: directory + "/output.log", directory: directory,
-            in: room, on: host)
-        guard await criu.waitForEnd(limit_ms: 120_000) else {
-            await criu.end(grace_ms: 0)
-            throw ReplicaFailure(code, "criu \(words[0]) did not end within 120 s")
-        }
-        guard criu.ending?.text == "exit status 0" else {
-            throw Self.failure(code, words[0], criu.ending?.text ?? "", directory + "/" + log)
+        let helper = ImageHelper(
+            name: "criu \(words[0])", program: program, directory: directory, room: room, code: code)
+        let arguments = [
+            "--images-dir", directory, "--tcp-close", "--file-locks", "--ext-unix-sk", "--link-remap",
+            "--ghost-limit", "1G", "--log-file", log, "-v1",
+        ]
+        if let ending = try await helper.run(words + arguments, on: host) {
+            throw Self.failure(code, words[0], ending, directory + "/" + log)
         }
     }
 

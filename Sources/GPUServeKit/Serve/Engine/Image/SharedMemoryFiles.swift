@@ -39,19 +39,14 @@ enum SharedMemoryFiles {
     private static func tar(
         _ words: [String], _ directory: String, on host: EngineHost, failing code: ReplicaFailure.Code
     ) async throws(ReplicaFailure) {
-        let log = directory + "/output.log"
-        let program = try await EngineProcess.start(
-            program: try ProgramFinder.find(["tar"]), arguments: words,
-            environment: ProgramFinder.environment(also: []), logPath: log, directory: directory, on: host)
-        guard await program.waitForEnd(limit_ms: 120_000), let ending = program.ending else {
-            await program.end(grace_ms: 0)
-            throw ReplicaFailure(code, "tar of the files in memory did not end within 120 s")
-        }
-        guard ending.text == "exit status 0" else {
-            let said = String(decoding: ProcessStat.read(log, limit: 4096) ?? [], as: UTF8.self)
-            throw ReplicaFailure(
-                said.contains("No space left") ? .diskFull : code,
-                "tar of the files in memory ended with \(ending.text): \(said.suffix(300))")
-        }
+        let helper = ImageHelper(
+            name: "tar of the files in memory", program: try ProgramFinder.find(["tar"]), directory: directory,
+            room: nil,
+            code: code)
+        guard let ending = try await helper.run(words, on: host) else { return }
+        let said = String(decoding: ProcessStat.read(helper.logPath, limit: 4096) ?? [], as: UTF8.self)
+        throw ReplicaFailure(
+            said.contains("No space left") ? .diskFull : code,
+            "\(helper.name) ended with \(ending): \(said.suffix(300))")
     }
 }
