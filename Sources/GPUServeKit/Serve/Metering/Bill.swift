@@ -52,9 +52,7 @@ public struct Bill: Sendable, Hashable {
         limits: Limits = .standard
     ) throws(LedgerError) -> Bill {
         do throws(SnapshotError) {
-            let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            guard number >= 0 else { throw .system("open", file: path) }
-            let directory = Descriptor(number, label: path)
+            let directory = try Descriptor(openDirectory: path)
             var sum = BillSum(grouping: grouping, range: start_ms..<end_ms)
             let numbers = try directory.names().compactMap { LedgerFileName.number($0) }.sorted()
             for (index, number) in numbers.enumerated() {

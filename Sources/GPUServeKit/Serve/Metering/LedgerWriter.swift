@@ -26,9 +26,7 @@ struct LedgerWriter {
     /// Opens the ledger in the folder at `path`, which is made when there is none, and cuts a tail that a crash left.
     init(path: String, disk: any LedgerDisk, limits: Limits) throws(SnapshotError) {
         guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .system("mkdir", file: path) }
-        let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard number >= 0 else { throw .system("open", file: path) }
-        directory = Descriptor(number, label: path)
+        directory = try Descriptor(openDirectory: path)
         if let found = try directory.file("lock", writable: true) {
             lock = found
         } else {

@@ -45,9 +45,7 @@ extension ModelFacts {
 
     /// A directory as hubs lay them out: `config.json`, `*.safetensors`, and for several of those an index that names all.
     private static func directory(_ path: String, _ limits: Limits) throws(SnapshotError) -> ModelFacts {
-        let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard number >= 0 else { throw .system("open", file: path) }
-        let names = try Descriptor(number, label: path).names()
+        let names = try Descriptor(openDirectory: path).names()
         var facts = ModelFacts(evidence: .none, weightBytes: 0)
         if names.contains("config.json") { facts = ModelFacts(configuration: try json(path + "/config.json", limits)) }
         let shards = names.filter { $0.hasSuffix(".safetensors") }.sorted()

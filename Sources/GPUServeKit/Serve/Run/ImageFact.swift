@@ -35,8 +35,9 @@ struct ImageFact: Hashable {
             pid > 1,
             let port = json["port"]?.int.flatMap({ UInt16(exactly: $0) }), let boot = json["boot_id"]?.string
         else { return nil }
-        let room = json["room"]?.string
-        guard room == nil || EngineRoom.Kind(rawValue: room ?? "") != nil else { return nil }
-        self.init(pid: pid, port: port, bootID: boot, room: room.flatMap { EngineRoom.Kind(rawValue: $0) })
+        let name = json["room"]?.string
+        let room = name.flatMap { EngineRoom.Kind(rawValue: $0) }
+        guard name == nil || room != nil else { return nil }
+        self.init(pid: pid, port: port, bootID: boot, room: room)
     }
 }

@@ -33,9 +33,7 @@ struct StoreLayout: Sendable {
         self.files = files
         self.limits = limits
         guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw .system("mkdir", file: path) }
-        let number = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-        guard number >= 0 else { throw .system("open", file: path) }
-        root = Descriptor(number, label: path)
+        root = try Descriptor(openDirectory: path)
         if let marker = try root.file(StoreLayout.marker) {
             try StoreLayout.check(try marker.contents(limit: 4096), marker.label)
         } else {
