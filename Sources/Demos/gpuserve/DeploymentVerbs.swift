@@ -101,11 +101,11 @@ enum DeploymentVerbs {
         }
         if arguments.has("json") { return print(String(decoding: made, as: UTF8.self)) }
         let report = try JSONValue.parse(made)
-        func seconds(_ key: String) -> String? { report[key]?.double.map { String(Int($0 * 1_000)) + " ms" } }
+        func time(_ key: String) -> String? { report[key]?.double.map { "\(Int($0 * 1_000)) ms" } }
         let tier = report["tier"]?.string ?? "?"
         let bytes = megabytes(report["bytes"]?.int ?? 0)
-        let wake = seconds("wake_seconds").map { "awake again after \($0)" } ?? "asleep, for want of memory"
-        print("\(name) has a \(tier) of \(bytes), made in \(seconds("image_seconds") ?? "?"), and is \(wake)")
+        let wake = time("wake_seconds").map { "awake again after \($0)" } ?? "asleep, for want of memory"
+        print("\(name) has a \(tier) of \(bytes), made in \(time("image_seconds") ?? "?"), and is \(wake)")
     }
 
     // MARK: deploy and scale

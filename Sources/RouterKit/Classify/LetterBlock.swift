@@ -1,4 +1,7 @@
 /// ASCII letters at a place of a text, up to eight of them in one step: words are the most of every prompt.
+///
+/// Loads and masks as `Word` in Wire does, and does not call that: functions of another module are not inlined here, `@inlinable
+/// package` ones neither, and the calls took 14,000 instructions for a prompt of 2 KB, a quarter of what all its words take.
 struct LetterBlock {
     /// The letters in lower case, the first one lowest; zero where there are none.
     let letters: UInt64

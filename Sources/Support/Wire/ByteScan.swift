@@ -1,5 +1,5 @@
-/// Looking for the next byte that matters, many bytes at a time: half of what a long body costs. With `SHA256.swift`, the
-/// only file that thinks about how bytes lie in memory.
+/// Looking for the next byte that matters, many bytes at a time: half of what a long body costs. With `SHA256.swift` and
+/// RouterKit's `LetterBlock.swift`, the only file that thinks about how bytes lie in memory.
 ///
 /// Two means, in turn. Eight bytes are looked at in one step ("SIMD within a register"): a mask has the high bit set in
 /// each byte that matched. Subtraction can borrow into higher bytes, so only the LOWEST set bit of a mask is exact; that
