@@ -21,13 +21,14 @@ enum DeploymentVerbs {
           gpuserve snapshot NAME [--json]                               make or renew its image, and wake it from that
           gpuserve scale NAME [--min N] [--max N] [--buffer N] [--concurrency N] [--scaledown SECONDS]
                        [--patience N]                                     seconds of idling that a second of waiting is worth
+                       [--prewake on|off]                                 wake ahead of requests that are likely (on)
 
           TIER is in-place, suspended, process-snapshot, kit-snapshot or cold. All but serve find the daemon by --state DIR
           (or GPUSERVE_STATE), or by --url URL with its key in GPUSERVE_KEY.
         """
 
     static let verbs = ["serve", "deploy", "ls", "status", "logs", "wake", "sleep", "stop", "rm", "scale", "ui"]
-    private static let scaleOptions = ["min", "max", "buffer", "concurrency", "scaledown", "patience"]
+    private static let scaleOptions = ["min", "max", "buffer", "concurrency", "scaledown", "patience", "prewake"]
 
     static func run(_ verb: String, _ words: [String]) async throws {
         func arguments(_ options: [String] = [], _ flags: [String] = [], of words: [String]) throws -> Arguments {
@@ -201,9 +202,10 @@ enum DeploymentVerbs {
             ("concurrency", settings.concurrency), ("scaledown", settings.scaledown_ms),
             ("patience", settings.patience),
         ]
-        let given = all.filter { arguments[option: $0.0] != nil }.map { key, value in
+        var given = all.filter { arguments[option: $0.0] != nil }.map { key, value in
             "\"\(key == "scaledown" ? "scaledown_ms" : key)\":\(value)"
         }
+        if arguments[option: "prewake"] != nil { given.append("\"prewake\":\(settings.isPrewaking)") }
         guard !given.isEmpty else { throw UsageError(message: "say what to change: --min, --max, --buffer, ...") }
         try await act("scale", arguments, Array("{\(given.joined(separator: ","))}".utf8))
     }
@@ -214,6 +216,10 @@ enum DeploymentVerbs {
         scale.bufferCount = try arguments.number("buffer") ?? scale.bufferCount
         scale.concurrency = try arguments.number("concurrency") ?? scale.concurrency
         scale.patience = try arguments.number("patience") ?? scale.patience
+        if let text = arguments[option: "prewake"] {
+            guard ["on", "off"].contains(text) else { throw UsageError(message: "--prewake is on or off, not \(text)") }
+            scale.isPrewaking = text == "on"
+        }
         if let text = arguments[option: "scaledown"] {
             guard let seconds = Double(text), (0...86_400).contains(seconds) else {
                 throw UsageError(message: "--scaledown takes seconds, at most a day, not \(text)")

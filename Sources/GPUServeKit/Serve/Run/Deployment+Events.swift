@@ -38,12 +38,11 @@ extension Deployment {
                 note("replica \(replica.number) is ready from \(tier.rawValue) after \(Int(took_ms)) ms")
                 try? writeMemory()
             }
+            let began_ms = Int(replica.wakeBegun_ns / 1_000_000)
+            handWish.cameUp(begunAt: began_ms, at: Int(now_ns / 1_000_000), spec.scale)
             replica.wakeBegun_ns = 0
             measure(replica)
             unproven.insert(replica.number)
-            // Time to be used in, however long it took to come up.
-            let stay_ms = spec.scale.patience > 0 ? min(1_000, spec.scale.scaledown_ms) : spec.scale.scaledown_ms
-            awakeUntil_ms = max(awakeUntil_ms, Int(now_ns / 1_000_000) + stay_ms)
         case .failed(let failure, _):
             note("replica \(replica.number) failed: \(failure)")
             replica.wakeBegun_ns = 0

@@ -118,7 +118,7 @@ extension Deployment {
                 "replica \(number)'s engine (process \(fact.pid)) lives and is taken over, \(fact.asleep == nil ? "awake" : "asleep")"
             )
             writtenFacts[number] = fact
-            if fact.asleep == nil { awakeUntil_ms = EventLoop.clock_ms() + spec.scale.scaledown_ms }
+            if fact.asleep == nil { handWish.keep(at: EventLoop.clock_ms(), spec.scale) }
         }
         for number in numbers { adoptImage(number) }
         endStrays()

@@ -78,7 +78,7 @@ extension Deployment {
             return surroundings.memory.stays(eviction.key)
         }
         isPushedOut = true
-        awakeUntil_ms = 0
+        handWish.end()
         note("replica \(number) makes room" + (other.map { " for \($0)" } ?? ": more is held than there is"))
         handle(.mayRest(atLeast: max(tier(freeing: eviction.kinds), spec.leastTier)), number)
     }

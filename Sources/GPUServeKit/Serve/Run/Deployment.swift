@@ -33,7 +33,7 @@ public actor Deployment {
     var memory: DeploymentMemory
     var replicas: [Int: Replica] = [:]
     var autoscaler: Autoscaler
-    var awakeUntil_ms = 0
+    var handWish = HandWish()
     /// Put to sleep by hand.
     private var isHeldDown = false
     /// Has made room for others: what was wanted before is wanted no more.
@@ -46,8 +46,6 @@ public actor Deployment {
     var claim: (key: MemoryPlan.Key, obstacle: MemoryPlan.Obstacle)?
     /// Why a replica waits for room, for those who ask; nil when none does.
     var obstacle: MemoryPlan.Obstacle?
-    /// When somebody who asked for a replica by hand gives up.
-    private var wishEnds_ms = 0
     var notes: [String] = []
     /// Those about the end that is being waited for.
     var endNotes: [String] = []
@@ -127,7 +125,7 @@ public actor Deployment {
         if load.held > 0 { (isHeldDown, isPushedOut) = (false, false) }
         let wake_ms = memory.predicted_ms(ladder.tier(atLeast: spec.leastTier))
         let wish = autoscaler.wish(
-            inFlight: load.inFlight, held: load.held, wake_ms: wake_ms, isAskedFor: now_ms < awakeUntil_ms,
+            inFlight: load.inFlight, held: load.held, wake_ms: wake_ms, isAskedFor: handWish.isOn(at: now_ms),
             isPushedOut: isPushedOut, at: now_ms)
         let wanted = isHeldDown ? 0 : wish.count
         let active = replicas.values.filter(\.machine.isWanted).sorted { $0.number < $1.number }
@@ -143,7 +141,7 @@ public actor Deployment {
         }
         if load.held > 0 { answerForTheFailed(active) }
         // Whoever asked for it by hand waits for room as long as a request would.
-        if claim != nil, now_ms < awakeUntil_ms { awakeUntil_ms = max(awakeUntil_ms, min(now_ms + 1_000, wishEnds_ms)) }
+        if claim != nil { handWish.waitsForRoom(at: now_ms) }
         settleClaim(at: now_ms)
         for replica in replicas.values {
             let piece = replica.clock.piece(longest_ms: surroundings.limits.residencyPiece_ms, at: now_ms)
@@ -197,8 +195,7 @@ public actor Deployment {
             front.isStopped = false
         }
         (isHeldDown, isPushedOut) = (false, false)
-        awakeUntil_ms = EventLoop.clock_ms() + max(spec.scale.scaledown_ms, 1_000)
-        wishEnds_ms = EventLoop.clock_ms() + surroundings.limits.heldRequest_ms
+        handWish.ask(at: EventLoop.clock_ms(), spec.scale, limit_ms: surroundings.limits.heldRequest_ms)
         // What failed for good is tried again.
         for replica in replicas.values {
             if case .failed(_, canRetry: false) = replica.machine.state { rest(replica) }
@@ -209,7 +206,7 @@ public actor Deployment {
     /// Puts all replicas to sleep until something is asked of them.
     func sleep(atLeast tier: SleepTier) {
         isHeldDown = true
-        awakeUntil_ms = 0
+        handWish.end()
         for number in replicas.keys.sorted() { handle(.mayRest(atLeast: max(tier, spec.leastTier)), number) }
     }
 
@@ -229,7 +226,8 @@ public actor Deployment {
 
     /// Ends all engines and waits until they are gone, within bounds. Returns what is worth saying about how they ended.
     func endAll() async -> [String] {
-        (awakeUntil_ms, endNotes) = (0, [])
+        handWish.end()
+        endNotes = []
         for number in replicas.keys.sorted() { handle(.stop, number) }
         let impatience = Task {
             if await EngineHost.pause(surroundings.limits.stopDrain_ms) { self.cutOff() }
