@@ -40,8 +40,8 @@ bench-wake: ## what a request pays that finds its deployment at zero, beside the
 	@Scripts/setup.sh wake
 	@Scripts/bench_wake.sh $(if $(QUICK),--quick)
 
-bench-trace: ## an hour of requests for ten deployments where two find room, beside keep-alive and time-outs (QUICK=1: ten minutes)
-	@Scripts/setup.sh build
+bench-trace: ## a recorded hour of requests for ten deployments where two find room, beside keep-alive and time-outs (QUICK=1: a short run)
+	@Scripts/setup.sh test
 	@Scripts/bench_trace.sh $(if $(QUICK),--quick)
 
 eval-routing: ## how good the decisions are on measured outcomes (DATA=FOLDER; litellm beside it after Scripts/setup.sh bench)

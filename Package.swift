@@ -80,7 +80,7 @@ let package = Package(
             path: "Benchmarks/bench-restore", exclude: ["peers.py", "TRIES.md"], swiftSettings: strict),
         .executableTarget(
             name: "bench-trace", dependencies: ["BenchSupport", "GPUServeKit", "RouterKit"],
-            path: "Benchmarks/bench-trace", swiftSettings: strict),
+            path: "Benchmarks/bench-trace", exclude: ["recorded.csv", "daemon.py"], swiftSettings: strict),
         .executableTarget(
             name: "bench-gpu", dependencies: ["BenchSupport", "GPUServeKit"], path: "Benchmarks/bench-gpu",
             swiftSettings: strict),

@@ -6,7 +6,6 @@ import RouterKit
 struct Curves {
     /// A policy's figures, as means over the traces.
     struct Point {
-        var name: String
         var held_s: Double
         var meanWait_ms: Double
         var p50_ms: Double
@@ -16,12 +15,14 @@ struct Curves {
         var wakeCount: Double
         /// Least and most of the mean wait over the traces.
         var waitRange_ms: ClosedRange<Double>
+        let policy: Policy
+        var name: String { policy.name }
 
-        init(_ name: String, _ outcomes: [Outcome]) {
+        init(_ policy: Policy, _ outcomes: [Outcome]) {
             func mean(_ value: (Outcome) -> Double) -> Double {
                 outcomes.reduce(0) { $0 + value($1) } / Double(outcomes.count)
             }
-            self.name = name
+            self.policy = policy
             held_s = mean(\.held_s)
             meanWait_ms = mean(\.meanWait_ms)
             p50_ms = mean { Percentiles($0.waits_ms)[0.5] }
@@ -55,15 +56,18 @@ struct Curves {
     /// Idle seconds that one wake is worth.
     static let worths_s = [2.5, 3.5, 5, 6, 7.5, 10, 15, 20, 30, 45, 60, 120]
 
-    init(_ traces: [Trace], _ costs: WakeCosts, placeCount: Int) {
+    /// `speed` is how many times as fast as recorded the traces are.
+    init(_ traces: [Trace], _ costs: WakeCosts, placeCount: Int, speed: Int = 1) {
         self.costs = costs
         func point(_ policy: Policy) -> Point {
-            Point(policy.name, traces.map { Replay.run($0, policy, costs, placeCount: placeCount) })
+            Point(policy, traces.map { Replay.run($0, policy, costs, placeCount: placeCount) })
         }
         forever = point(Policy("keep alive for ever", window_s: 86_400))
-        fixed = Self.windows_s.map { point(Policy("time-out of \(Self.text($0)) s", window_s: $0)) }
+        fixed = Self.windows_s.map {
+            point(Policy("time-out of \(Self.text($0)) s", window_s: $0 / Double(speed)))
+        }
         ours = Self.worths_s.map { worth_s in
-            let patience = Int((worth_s * 1000 / Double(costs.wake_ms)).rounded())
+            let patience = Int((worth_s * 1000 / Double(speed * costs.wake_ms)).rounded())
             return point(Policy(patience: max(1, patience)))
         }
     }
@@ -92,9 +96,12 @@ struct Curves {
         return (cheap.isEmpty ? ours : cheap).min { $0.meanWait_ms < $1.meanWait_ms }!
     }
 
+    /// The time-out of a minute.
+    var minute: Point { fixed[Self.windows_s.firstIndex(of: 60)!] }
+
     func chart(_ title: String) -> Chart {
         Chart(
-            title: title, note: "means over five traces; further left and further down is better",
+            title: title, note: "means over five seeds; further left and further down is better",
             xTitle: "GPU-seconds in an hour", yTitle: "mean wait of a request, ms",
             lines: [
                 Chart.Line("gpuserve, by patience", ours.map { ($0.held_s, $0.meanWait_ms) }, .blue),

@@ -71,6 +71,7 @@ struct Replay {
     private var now_ms = 0
     private var outcome = Outcome()
     private static let pulse_ms = 100
+    private static let longestWait_ms = 60_000
 
     static func run(_ trace: Trace, _ policy: Policy, _ costs: WakeCosts, placeCount: Int) -> Outcome {
         var replay = Replay(trace, policy, costs, placeCount)
@@ -82,12 +83,14 @@ struct Replay {
         self.policy = policy
         self.costs = costs
         plan = MemoryPlan(capacity: MemorySize(hostBytes: 1, gpuBytes: placeCount))
-        all = Trace.deployments.map { _ in Deployment(scaler: Autoscaler(policy.settings)) }
+        all = (0..<Trace.deploymentCount).map { _ in Deployment(scaler: Autoscaler(policy.settings)) }
     }
 
     private mutating func run() -> Outcome {
         for request in trace.requests { queue.add(.arrival(request), at: request.arrived_ms) }
-        for time in stride(from: 0, to: trace.length_ms, by: Self.pulse_ms) { queue.add(.pulse, at: time) }
+        // Beyond the end, for those who still wait then.
+        let end_ms = trace.length_ms + Self.longestWait_ms
+        for time in stride(from: 0, to: end_ms, by: Self.pulse_ms) { queue.add(.pulse, at: time) }
         while let (time_ms, event) = queue.next() {
             now_ms = time_ms
             switch event {

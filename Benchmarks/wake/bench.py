@@ -161,8 +161,8 @@ class Bench:
         prefix = name.replace(".", "").replace("-", "")
         self.metrics[f"{prefix}_penalty_ms_p50"] = statistics.median(penalties)
         self.metrics[f"{prefix}_penalty_ms_p95"] = quantile(penalties, 0.95)
-        # One is no distribution, and vLLM's takes half a minute.
-        ending = "_p50" if len(starts) > 1 else ""
+        # vLLM's takes half a minute: three are no distribution.
+        ending = "" if name == "vllm" else "_p50"
         self.metrics[f"{prefix}_normal_start_ms{ending}"] = statistics.median(one for one, _ in starts)
         self.detail[prefix] = {
             "tier": tier, "token": starts[0][1], "from_zero_ms": spread(asleep), "awake_ms": spread(awake),
@@ -278,7 +278,7 @@ def measure(options, report: Report, folder: Path, cleanup: contextlib.ExitStack
     if not (ROOT / ".venv-vllm" / "bin" / "vllm").exists():
         bench.note("vLLM is not here (Scripts/venv.sh vllm, 3 GB): its figures are absent")
     elif bench.has_criu:
-        bench.measure_engine("vllm", "process-snapshot", starts=1, wakes=10)
+        bench.measure_engine("vllm", "process-snapshot", starts=3)
     if options.quick:
         bench.note("a quick run: fewer wakes, a burst of 200, 5 deployments")
 

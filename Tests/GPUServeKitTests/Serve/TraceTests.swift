@@ -28,10 +28,49 @@ import Testing
         #expect(trace.requests.map(\.arrived_ms) == again.requests.map(\.arrived_ms))
         #expect(trace.requests.map(\.arrived_ms) != Trace(seed: 2).requests.map(\.arrived_ms))
         #expect(trace.requests.allSatisfy { (0..<3_600_000).contains($0.arrived_ms) && $0.service_ms >= 100 })
-        let counts = Trace.deployments.indices.map { index in trace.requests.count { $0.deployment == index } }
+        let counts = (0..<Trace.deploymentCount).map { index in trace.requests.count { $0.deployment == index } }
         #expect(counts.allSatisfy { $0 > 0 })
         // A timer of a minute.
         #expect((57...63).contains(counts[2]))
+    }
+
+    /// Ten deployments, of which each is asked as many times in each minute as its number says.
+    private let counted = (0..<10).map { "f,1," + Array(repeating: "\($0)", count: 60).joined(separator: ",") }
+
+    @Test func `a recorded hour has its counts in its minutes, whatever the seed`() throws {
+        let text = "# who recorded it\n" + counted.joined(separator: "\n") + "\n"
+        let traces = try [1, 2].map { try Trace(recorded: text, seed: $0) }
+        for trace in traces {
+            for deployment in 0..<10 {
+                let minutes = trace.requests.filter { $0.deployment == deployment }.map { $0.arrived_ms / 60_000 }
+                #expect(minutes == (0..<60).flatMap { Array(repeating: $0, count: deployment) })
+            }
+        }
+        #expect(traces[0].requests.map(\.arrived_ms) != traces[1].requests.map(\.arrived_ms))
+        let fast = traces[0].squeezed(by: 12, brevity: 4)
+        #expect(fast.length_ms == 300_000 && fast.requests.count == traces[0].requests.count)
+        #expect(fast.requests.allSatisfy { $0.arrived_ms < 300_000 })
+        #expect(fast.requests.map(\.service_ms).max()! == traces[0].requests.map(\.service_ms).max()! / 48)
+    }
+
+    @Test func `a recorded hour that is damaged is refused with the line`() {
+        var short = counted
+        short[3].removeLast(2)
+        #expect { try Trace(recorded: short.joined(separator: "\n"), seed: 1) } throws: { "\($0)".contains("line 4") }
+        var odd = counted
+        odd[0] = odd[0].replacing("0,0", with: "0,x", maxReplacements: 1)
+        #expect { try Trace(recorded: odd.joined(separator: "\n"), seed: 1) } throws: { "\($0)".contains("line 1") }
+        #expect { try Trace(recorded: counted.dropLast().joined(separator: "\n"), seed: 1) } throws: {
+            "\($0)".contains("9 deployments")
+        }
+    }
+
+    @Test func `whoever waits at the end of an hour is answered too`() throws {
+        // All at once in the last minute, with one place that each holds for two seconds at least.
+        let text = (0..<10).map { _ in "f,1," + (0..<60).map { $0 == 59 ? "3" : "0" }.joined(separator: ",") }
+        let trace = try Trace(recorded: text.joined(separator: "\n"), seed: 1).squeezed(by: 60)
+        let outcome = Replay.run(trace, Policy("for ever", window_s: 86_400), costs, placeCount: 1)
+        #expect(outcome.waits_ms.count == 30 && outcome.waits_ms.max()! > 1_000)
     }
 
     @Test func `with room for all nobody makes room`() {
