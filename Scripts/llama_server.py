@@ -46,7 +46,7 @@ def main() -> None:
     # More threads than free cores make llama.cpp spin: one thread is the fast setting on shared machines.
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
-    params.n_threads_http = 4
+    params.n_threads_http = options.slots + 4
     params.endpoint_metrics = True
     params.ui = False
     params.cache_ram_mib = 0

@@ -17,6 +17,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -65,7 +66,8 @@ def first_token(port: int, name: str) -> tuple[float, str, str]:
 def normal_start(command: list[str], port: int, name: str) -> tuple[float, str]:
     """Milliseconds from exec of the engine alone to its first token."""
     began = time.perf_counter()
-    child = Child(command)
+    # vLLM has children of its own.
+    child = Child(command, ended_by=signal.SIGTERM)
     while True:
         with contextlib.suppress(OSError, http.client.HTTPException):
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
