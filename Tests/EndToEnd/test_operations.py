@@ -176,7 +176,10 @@ def test_the_log_is_rotated_and_bounded(start_gateway, fake, tmp_path):
     gateway = start_gateway(config(model("small", deployment(fake.url)), log=log))
     for _ in range(60):
         assert gateway.chat("small").status_code == 200
-    eventually(lambda: len(list(path.parent.iterdir())) == 3, "the log and two kept files")
+    # Nothing is written or moved any more.
+    gateway.terminate()
+    assert gateway.child.wait() == 0
+    assert len(list(path.parent.iterdir())) == 3, "the log and two kept files"
     longest_line = max(len(line) for file in path.parent.iterdir() for line in file.read_bytes().splitlines())
     for file in path.parent.iterdir():
         assert file.stat().st_size <= 4096 + longest_line

@@ -84,12 +84,34 @@ import Wire
     }
 
     @Test func `a replica that is there is given to those without patience too`() {
-        front.open(1, generation: 1, url: "http://127.0.0.1:1", tier: .cold)
+        front.open(1, generation: 1, url: "http://127.0.0.1:1", tier: .cold, atMost: 1)
         guard case .ticket = enter(patience_ms: 0) else {
             Issue.record("it is refused")
             return
         }
         #expect(front.counts.refused == 0)
+    }
+
+    @Test func `more than an engine is to have at once wait for their turn`() async throws {
+        front.open(1, generation: 1, url: "http://127.0.0.1:1", tier: .cold, atMost: 2)
+        var tickets: [Ticket] = []
+        for _ in 0..<2 {
+            guard case .ticket(let ticket) = enter(patience_ms: 10) else { throw ReplicaFailure(.stopped, "no ticket") }
+            tickets.append(ticket)
+        }
+        let (first, second) = (try held(patience_ms: 10), try held(patience_ms: 10))
+        #expect(front.heldCount == 2)
+        tickets[0].finish(.answered)
+        guard case .ticket(let third) = await front.wait(first) else { throw ReplicaFailure(.stopped, "no ticket") }
+        #expect(front.heldCount == 1 && front.inFlight(1) == 2)
+        third.finish(.failed)
+        #expect(front.heldCount == 1, "it is looked at first")
+        front.open(1, generation: 1, url: "http://127.0.0.1:1", tier: .cold, atMost: 2)
+        guard case .ticket(let fourth) = await front.wait(second) else { throw ReplicaFailure(.stopped, "no ticket") }
+        #expect(front.inFlight(1) == 2 && front.heldCount == 0)
+        fourth.finish(.answered)
+        tickets[1].finish(.answered)
+        #expect(front.inFlight(1) == 0)
     }
 
     @Test func `an alarm is set anew only for what comes earlier`() {

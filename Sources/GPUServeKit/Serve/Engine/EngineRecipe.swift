@@ -112,6 +112,19 @@ public struct EngineRecipe: Sendable {
         return nil
     }
 
+    /// Most requests that the engine is asked at once, beyond which they wait here; nil when it sees to that itself.
+    ///
+    /// llama.cpp's server has a thread for each connection, by default four more than it answers requests at once, and an idle connection
+    /// keeps its thread for five seconds: whoever comes to more connections than threads waits as long. Two are left for the canary and
+    /// for looking whether it lives.
+    public func inFlightLimit(concurrency: Int, extraArguments: [String]) -> Int? {
+        guard kind == .llamaCpp else { return nil }
+        func number(_ names: [String]) -> Int? { Self.value(of: names, in: extraArguments).flatMap { Int($0) } }
+        let slotCount = number(["--parallel", "-np"]) ?? concurrency
+        let threadCount = number(["--threads-http"]).flatMap { $0 > 0 ? $0 : nil } ?? slotCount + 4
+        return max(1, threadCount - 2)
+    }
+
     /// Whether `model` is meant as a path of this machine, so that it must be there.
     public func takesPath(_ model: String) -> Bool {
         switch kind {

@@ -78,7 +78,8 @@ struct Relay {
                     switch await front.wait(id) {
                     case .ticket(let given):
                         ticket = given
-                        passage.tier = given.tier
+                        // Of those who waited for their turn only, nobody was woken.
+                        if passage.outlook.state != "ready" { passage.tier = given.tier }
                         break waiting
                     case .progress(let outlook): try await progress(outlook)
                     case .refused(let refusal): return .none(refusal)

@@ -1,4 +1,5 @@
 internal import Transport
+internal import Wire
 
 /// What happens to replicas, and what their machines then ask for.
 extension Deployment {
@@ -60,13 +61,15 @@ extension Deployment {
         case .admit:
             front.stopDraining(number)
             front.open(
-                number, generation: replica.machine.engine.number, url: replica.url, tier: replica.wakeTier ?? .cold)
+                number, generation: replica.machine.engine.number, url: replica.url, tier: replica.wakeTier ?? .cold,
+                atMost: inFlightLimit)
         case .admitOnTrial:
             // The canary comes first where only one is answered at a time.
             guard spec.scale.concurrency > 1 else { return }
             front.open(
                 number, generation: replica.machine.engine.number, url: replica.url,
-                tier: replica.machine.state.tier ?? .cold, trialCount: spec.scale.concurrency - 1)
+                tier: replica.machine.state.tier ?? .cold, atMost: min(spec.scale.concurrency - 1, inFlightLimit),
+                isOnTrial: true)
         case .close: front.close(number)
         case .refuse(let failure):
             let others = replicas.values.contains { other in
@@ -109,11 +112,17 @@ extension Deployment {
         if process.ending == nil, await answers(replica.url + recipe.readyPath, limit_ms: 2_000) {
             guard replicas[number]?.machine.engine == engine, replica.machine.state == .ready else { return }
             return front.open(
-                number, generation: engine.number, url: replica.url, tier: replica.wakeTier ?? .cold)
+                number, generation: engine.number, url: replica.url, tier: replica.wakeTier ?? .cold,
+                atMost: inFlightLimit)
         }
         // If it is dead, its end is reported too; whichever comes first counts.
         let ending = process.ending?.text ?? "it gave nothing and its health check fails"
         handle(.engineExited(engine, exitFailure(.exited, ending, number)), number)
+    }
+
+    private var inFlightLimit: Int {
+        let own = recipe.inFlightLimit(concurrency: spec.scale.concurrency, extraArguments: spec.extraArguments)
+        return min(own ?? .max, surroundings.limits.replicaInFlightCount)
     }
 
     func proved(_ number: Int) {

@@ -226,12 +226,16 @@ final class DeploymentFront: Sendable {
 
     /// Requests may go to a replica from now on, which came back from `tier`.
     ///
-    /// - Parameter trialCount: nil when its canary has passed; until then, how many requests may be asked beside the canary.
-    func open(_ replica: Int, generation: UInt64, url: String, tier: SleepTier, trialCount: Int? = nil) {
+    /// - Parameters:
+    ///   - inFlightLimit: most requests that it is asked at once; more wait.
+    ///   - isOnTrial: whether its canary has not passed yet; the requests are asked beside that.
+    func open(
+        _ replica: Int, generation: UInt64, url: String, tier: SleepTier, atMost inFlightLimit: Int,
+        isOnTrial: Bool = false
+    ) {
         let trusting = state.withLock { state -> [UnsafeContinuation<Bool, Never>] in
             var slot = Slot(
-                url: url, generation: generation, tier: tier, inFlightLimit: trialCount ?? limits.replicaInFlightCount,
-                isOnTrial: trialCount != nil)
+                url: url, generation: generation, tier: tier, inFlightLimit: inFlightLimit, isOnTrial: isOnTrial)
             var waiters: [UnsafeContinuation<Bool, Never>] = []
             if let before = state.slots[replica], before.generation == generation {
                 slot.inFlight = before.inFlight
