@@ -20,7 +20,7 @@ import RouterKit
     /// How long what leaves still holds its place, where no daemon was measured.
     static let sleep_ms = 200
 
-    private struct Unusable: Error { let text: String }
+    private struct Unusable: Error, CustomStringConvertible { let description: String }
 
     static func main() {
         var options: [String: String] = [:]
@@ -44,7 +44,7 @@ import RouterKit
                 try printFast(options)
             }
         } catch {
-            print("bench-trace: \((error as? Unusable)?.text ?? "\(error)")")
+            print("bench-trace: \(error)")
             exit(1)
         }
     }
@@ -56,7 +56,7 @@ import RouterKit
         let out = URL(fileURLWithPath: options["--out"] ?? "Benchmarks/results")
         guard let wakes = figures(wake), let image_ms = wakes["llamacpp_penalty_ms_p50"],
             let start_ms = wakes["llamacpp_normal_start_ms_p50"]
-        else { throw Unusable(text: "\(wake) holds no wakes of llama.cpp: run make bench-wake first") }
+        else { throw Unusable(description: "\(wake) holds no wakes of llama.cpp: run make bench-wake first") }
         let measured_ms = figures("Benchmarks/results/trace-daemon.json")?["sleep_ms_p50"].map { Int($0.rounded()) }
         let sleep_ms = measured_ms ?? sleep_ms
         var report = BenchmarkReport(name: isQuick ? "trace-quick" : "trace")
@@ -112,7 +112,7 @@ import RouterKit
     private static func printFast(_ options: [String: String]) throws {
         func number(_ name: String, _ standard: Int? = nil) throws -> Int {
             guard let value = options[name].map({ Int($0) }) ?? standard, value > 0 else {
-                throw Unusable(text: "\(name) takes a number above 0")
+                throw Unusable(description: "\(name) takes a number above 0")
             }
             return value
         }

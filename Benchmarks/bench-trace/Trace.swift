@@ -37,10 +37,7 @@ struct Trace {
 
 extension Trace {
     /// Why a file holds no recorded trace.
-    struct Malformed: Error, CustomStringConvertible {
-        let line: Int
-        let description: String
-    }
+    struct Malformed: Error, CustomStringConvertible { let description: String }
 
     /// Requests as they were counted in each minute (`recorded.csv`). Where in its minute one came, and how long it took, was not
     /// recorded: the seed says it.
@@ -51,7 +48,7 @@ extension Trace {
         for (number, line) in text.split(separator: "\n").enumerated() where !line.hasPrefix("#") {
             let counts = line.split(separator: ",").dropFirst(2).map { Int($0) ?? -1 }
             guard counts.count == 60, counts.allSatisfy({ $0 >= 0 }) else {
-                throw Malformed(line: number + 1, description: "line \(number + 1) does not hold 60 counts")
+                throw Malformed(description: "line \(number + 1) does not hold 60 counts")
             }
             for (minute, count) in counts.enumerated() {
                 for _ in 0..<count {
@@ -64,7 +61,7 @@ extension Trace {
             deployment += 1
         }
         guard deployment == Self.deploymentCount else {
-            throw Malformed(line: 0, description: "there are \(deployment) deployments, not \(Self.deploymentCount)")
+            throw Malformed(description: "there are \(deployment) deployments, not \(Self.deploymentCount)")
         }
         self.init(found, length_ms: length_ms)
     }

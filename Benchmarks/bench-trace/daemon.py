@@ -62,9 +62,9 @@ async def ask(port: int, name: str, tokens: int) -> Answer | None:
 
 
 class Player:
-    def __init__(self, options, report: Report, folder: Path, cleanup: contextlib.ExitStack, criu: str) -> None:
+    def __init__(self, options, folder: Path, cleanup: contextlib.ExitStack, criu: str) -> None:
         self.gpuserve, self.bench_trace, self.quick = options.gpuserve, options.bench_trace, options.quick
-        self.report, self.folder, self.cleanup = report, folder, cleanup
+        self.folder, self.cleanup = folder, cleanup
         self.env = {"GPUSERVE_CRIU": criu}
         self.model = folder / "tiny.gguf"
         subprocess.run([sys.executable, str(ROOT / "Scripts" / "make_tiny_model.py"), str(self.model)], check=True,
@@ -97,10 +97,7 @@ class Player:
         names = [f"d{number}" for number in range(10)]
         for name in names:
             self.deploy(daemon, name, *scale)
-        for name in names:
-            if daemon.status(name)["state"] != "asleep":
-                daemon.done("sleep", name, "--tier", TIER)
-                daemon.wait_for(name, "asleep")
+        self.sleep(daemon, names)
         before, said = self.bill(daemon), len(daemon.child.output)
 
         async def one(deployment: int, at_ms: int, service_ms: int, began: float) -> Answer | None:
@@ -115,9 +112,7 @@ class Player:
 
         answers = asyncio.run(all_of_them())
         # What is still up is billed once it sleeps.
-        for name in names:
-            daemon.done("sleep", name, "--tier", TIER)
-            daemon.wait_for(name, "asleep")
+        self.sleep(daemon, names)
         after, log = self.bill(daemon), daemon.child.output[said:]
         daemon.stop()
         good = [answer for answer in answers if answer]
@@ -133,6 +128,11 @@ class Player:
             "service_ms_mean": statistics.mean(answer.total_ms - answer.wait_ms for answer in good),
         }
 
+    def sleep(self, daemon: serving.Daemon, names: list[str]) -> None:
+        for name in names:
+            daemon.done("sleep", name, "--tier", TIER)
+            daemon.wait_for(name, "asleep")
+
     def bill(self, daemon: serving.Daemon) -> dict:
         return json.loads(daemon.done("bill", "--json"))["total"]
 
@@ -141,7 +141,7 @@ def measure(options, report: Report, folder: Path, cleanup: contextlib.ExitStack
     criu = subprocess.run([str(ROOT / "Scripts" / "criu.sh")], capture_output=True, text=True, check=False)
     if criu.returncode:
         raise SystemExit(f"no CRIU that runs here: {criu.stderr.strip().splitlines()[-1]}")
-    player = Player(options, report, folder, cleanup, criu.stdout.strip())
+    player = Player(options, folder, cleanup, criu.stdout.strip())
     wake_ms, sleep_ms, token_ms = player.measure_engine()
     speed = 60 if options.quick else SPEED
     trace = json.loads(subprocess.run(

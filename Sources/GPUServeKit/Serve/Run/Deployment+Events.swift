@@ -60,16 +60,11 @@ extension Deployment {
         switch action {
         case .admit:
             front.stopDraining(number)
-            front.open(
-                number, generation: replica.machine.engine.number, url: replica.url, tier: replica.wakeTier ?? .cold,
-                atMost: inFlightLimit)
+            admit(replica)
         case .admitOnTrial:
             // The canary comes first where only one is answered at a time.
             guard spec.scale.concurrency > 1 else { return }
-            front.open(
-                number, generation: replica.machine.engine.number, url: replica.url,
-                tier: replica.machine.state.tier ?? .cold, atMost: min(spec.scale.concurrency - 1, inFlightLimit),
-                isOnTrial: true)
+            admit(replica, isOnTrial: true)
         case .close: front.close(number)
         case .refuse(let failure):
             let others = replicas.values.contains { other in
@@ -111,18 +106,22 @@ extension Deployment {
         let engine = replica.machine.engine
         if process.ending == nil, await answers(replica.url + recipe.readyPath, limit_ms: 2_000) {
             guard replicas[number]?.machine.engine == engine, replica.machine.state == .ready else { return }
-            return front.open(
-                number, generation: engine.number, url: replica.url, tier: replica.wakeTier ?? .cold,
-                atMost: inFlightLimit)
+            return admit(replica)
         }
         // If it is dead, its end is reported too; whichever comes first counts.
         let ending = process.ending?.text ?? "it gave nothing and its health check fails"
         handle(.engineExited(engine, exitFailure(.exited, ending, number)), number)
     }
 
-    private var inFlightLimit: Int {
-        let own = recipe.inFlightLimit(concurrency: spec.scale.concurrency, extraArguments: spec.extraArguments)
-        return min(own ?? .max, surroundings.limits.replicaInFlightCount)
+    /// Requests may go to a replica; while it is on trial only beside its canary, which is one of those that it has at once.
+    private func admit(_ replica: Replica, isOnTrial: Bool = false) {
+        let concurrency = spec.scale.concurrency
+        let own = recipe.inFlightLimit(concurrency: concurrency, extraArguments: spec.extraArguments)
+        let limit = min(own ?? .max, surroundings.limits.replicaInFlightCount)
+        front.open(
+            replica.number, generation: replica.machine.engine.number, url: replica.url,
+            tier: (isOnTrial ? replica.machine.state.tier : replica.wakeTier) ?? .cold,
+            atMost: isOnTrial ? min(concurrency - 1, limit) : limit, isOnTrial: isOnTrial)
     }
 
     func proved(_ number: Int) {
